@@ -1,0 +1,58 @@
+# Build settings that every Keyway target shares, and the helpers that declare them.
+
+find_program(KEYWAY_CCACHE ccache)
+if(KEYWAY_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${KEYWAY_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${KEYWAY_CCACHE})
+endif()
+
+# Warnings are errors in our own code; headers of other libraries come in as SYSTEM.
+add_library(keyway_flags INTERFACE)
+target_compile_options(keyway_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wcast-qual
+  -Wformat=2 -Wundef -Wvla
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wextra-semi>
+  -fno-omit-frame-pointer -fstack-protector-strong)
+target_compile_definitions(keyway_flags INTERFACE _GNU_SOURCE)
+
+if(KEYWAY_SANITIZE)
+  add_compile_options(-fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KEYWAY_SANITIZE})
+  add_compile_definitions(KEYWAY_SANITIZED=1)
+  # g++ 12 reports false positives of these two under sanitizer instrumentation.
+  add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow)
+  if(KEYWAY_SANITIZE MATCHES "thread")
+    add_compile_options(-Wno-tsan) # stand-alone fences: see docs/decisions for how the ring is checked
+  endif()
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  include(CheckIPOSupported)
+  check_ipo_supported(RESULT KEYWAY_LTO LANGUAGES C CXX)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${KEYWAY_LTO})
+  add_compile_options($<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+endif()
+if(KEYWAY_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
+
+# keyway_library(name SOURCES ... [LINK ...]): an internal static library under the house flags.
+function(keyway_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_include_directories(${name} PUBLIC
+    ${PROJECT_SOURCE_DIR}/host/include ${PROJECT_SOURCE_DIR}/host/src)
+  target_link_libraries(${name} PUBLIC keyway_flags ${arg_LINK} Threads::Threads)
+endfunction()
+
+# keyway_test(name SOURCES ... [LINK ...] [LABELS ...] [LONG]): a GoogleTest program, one ctest entry per test.
+# LONG entries run only under `./dev test --long`.
+function(keyway_test name)
+  cmake_parse_arguments(arg "LONG" "" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LINK} keyway_flags GTest::gtest_main)
+  if(arg_LONG)
+    list(APPEND arg_LABELS long)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 300)
+endfunction()

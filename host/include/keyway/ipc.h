@@ -1,0 +1,190 @@
+/* The C interface of Keyway. C99; link with -lkeyway.
+ *
+ * One connection a process, made by ipc_connect() and shared by all its threads. Every function may be called
+ * from any thread; callers of the same direction (sending or receiving) take turns. A thread that waits in
+ * ipc_receive() doesn't keep others from sending; one that waits in ipc_call() keeps both directions.
+ *
+ * Result codes: 0 is success; a negative number is a verdict of the router or a status of the library, the
+ * negated number in protocol.h (IPC_E_... below). ipc_strerror() has a sentence for each.
+ *
+ * Only `length` bytes of `data` are ever read or written.
+ */
+#ifndef KEYWAY_IPC_H
+#define KEYWAY_IPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "keyway/protocol.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define IPC_API __attribute__((visibility("default")))
+#else
+#define IPC_API
+#endif
+
+/* 0, or a negative IPC_E_ code. */
+typedef int32_t ipc_result_t;
+
+/* A message.
+ *
+ * field          the caller sets (sending)                the library sets (receiving)
+ * sender_id      ignored: the router stamps it            process id of the sender
+ * receiver_id    ignored: the argument counts             endpoint that it was sent to
+ * message_type   IPC_CONTROL, IPC_DATA, ...; 0: IPC_DATA  type, plus IPC_IS_CALL or IPC_IS_REPLY
+ * length         bytes of data, 0 to 4096                 bytes of data
+ * data           the payload                              the payload
+ * timestamp      ignored: the router stamps it            ns of CLOCK_MONOTONIC at acceptance
+ * capability_id  the authority; 0: the one from the       the capability that came along and is ours now (for a
+ *                last ipc_lookup() of that receiver       call: the reply capability); 0: none. The badge: ipc_badge()
+ * priority       0 to 3                                   priority
+ */
+typedef struct {
+    uint32_t sender_id;
+    uint32_t receiver_id;
+    uint32_t message_type;
+    uint32_t length;
+    uint8_t data[4096];
+    uint64_t timestamp;
+    uint32_t capability_id;
+    uint32_t priority;
+} ipc_message_t;
+
+/* Values of message_type. */
+#define IPC_CONTROL KEYWAY_TYPE_CONTROL
+#define IPC_DATA KEYWAY_TYPE_DATA
+#define IPC_QUANTUM KEYWAY_TYPE_QUANTUM
+#define IPC_CAPABILITY KEYWAY_TYPE_CAPABILITY
+#define IPC_EVENT KEYWAY_TYPE_EVENT
+#define IPC_TYPE_MASK 0xFFu
+#define IPC_IS_CALL 0x100u  /* received: the sender waits; answer with ipc_reply() */
+#define IPC_IS_REPLY 0x200u /* received: a late reply to a call that was given up */
+
+/* A timeout_ns that never ends, and one that does not wait. */
+#define IPC_FOREVER UINT64_MAX
+#define IPC_NO_WAIT 0u
+
+/* Result codes. */
+#define IPC_OK 0
+#define IPC_E_MALFORMED (-KEYWAY_VERDICT_MALFORMED)
+#define IPC_E_SPOOFED (-KEYWAY_VERDICT_SPOOFED)
+#define IPC_E_NO_SUCH_CAPABILITY (-KEYWAY_VERDICT_NO_SUCH_CAPABILITY)
+#define IPC_E_EXPIRED (-KEYWAY_VERDICT_EXPIRED)
+#define IPC_E_WRONG_OBJECT (-KEYWAY_VERDICT_WRONG_OBJECT)
+#define IPC_E_INSUFFICIENT_RIGHTS (-KEYWAY_VERDICT_INSUFFICIENT_RIGHTS)
+#define IPC_E_NO_SUCH_CARRIED (-KEYWAY_VERDICT_NO_SUCH_CARRIED)
+#define IPC_E_CARRIED_EXPIRED (-KEYWAY_VERDICT_CARRIED_EXPIRED)
+#define IPC_E_LINEARITY (-KEYWAY_VERDICT_LINEARITY)
+#define IPC_E_NOT_GRANTABLE (-KEYWAY_VERDICT_NOT_GRANTABLE)
+#define IPC_E_AMPLIFIED (-KEYWAY_VERDICT_AMPLIFIED)
+#define IPC_E_FULL (-KEYWAY_VERDICT_FULL)
+#define IPC_E_TABLE_FULL (-KEYWAY_VERDICT_TABLE_FULL)
+#define IPC_E_MISS (-KEYWAY_VERDICT_MISS)
+#define IPC_E_TIMED_OUT (-KEYWAY_VERDICT_TIMED_OUT)
+#define IPC_E_DECOHERED (-KEYWAY_VERDICT_DECOHERED)
+#define IPC_E_CLOSED (-KEYWAY_VERDICT_CLOSED)
+#define IPC_E_TIMEOUT (-KEYWAY_STATUS_TIMEOUT)
+#define IPC_E_WOULD_BLOCK (-KEYWAY_STATUS_WOULD_BLOCK)
+#define IPC_E_NOT_CONNECTED (-KEYWAY_STATUS_NOT_CONNECTED)
+#define IPC_E_ROUTER_GONE (-KEYWAY_STATUS_ROUTER_GONE)
+#define IPC_E_PEER_GONE (-KEYWAY_STATUS_PEER_GONE)
+#define IPC_E_REVOKED (-KEYWAY_STATUS_REVOKED)
+#define IPC_E_NO_SUCH_NAME (-KEYWAY_STATUS_NO_SUCH_NAME)
+#define IPC_E_NAME_TAKEN (-KEYWAY_STATUS_NAME_TAKEN)
+#define IPC_E_BAD_NAME (-KEYWAY_STATUS_BAD_NAME)
+#define IPC_E_NOT_ALLOWED (-KEYWAY_STATUS_NOT_ALLOWED)
+#define IPC_E_LIMIT (-KEYWAY_STATUS_LIMIT)
+#define IPC_E_VERSION_MISMATCH (-KEYWAY_STATUS_VERSION_MISMATCH)
+#define IPC_E_BAD_REQUEST (-KEYWAY_STATUS_BAD_REQUEST)
+#define IPC_E_BAD_ARGUMENT (-KEYWAY_STATUS_BAD_ARGUMENT)
+#define IPC_E_NOT_SUPPORTED (-KEYWAY_STATUS_NOT_SUPPORTED)
+#define IPC_E_CORRUPT (-KEYWAY_STATUS_CORRUPT)
+#define IPC_E_SYSTEM (-KEYWAY_STATUS_SYSTEM)
+#define IPC_E_SHUTTING_DOWN (-KEYWAY_STATUS_SHUTTING_DOWN)
+#define IPC_E_UNWANTED_DESCRIPTORS (-KEYWAY_STATUS_UNWANTED_DESCRIPTORS)
+#define IPC_E_NO_SUCH_PROCESS (-KEYWAY_STATUS_NO_SUCH_PROCESS)
+
+/* ---- messages ---- */
+
+/* Sends one message, and returns with the router's verdict. Waits for room at the receiver.
+ * IPC_E_BAD_ARGUMENT: msg is NULL, length over 4096, priority over 3, or a type that needs more than this call. */
+IPC_API ipc_result_t ipc_send(uint32_t receiver, const ipc_message_t *msg);
+
+/* Takes the next message. *sender (may be NULL) gets the sender's process id. IPC_E_TIMEOUT when none came in
+ * timeout_ns nanoseconds. */
+IPC_API ipc_result_t ipc_receive(uint32_t *sender, ipc_message_t *msg, uint64_t timeout_ns);
+
+/* Answers a call. `receiver` is the caller's process id. reply->capability_id is the reply capability, as
+ * ipc_receive() gave it; 0: the oldest call of that process which this process has not answered. Never waits:
+ * IPC_E_FULL when the caller does not drain its queue. */
+IPC_API ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t *reply);
+
+/* Publishes an event to a topic, and subscribes a process to one. */
+IPC_API ipc_result_t ipc_publish(uint32_t topic, const ipc_message_t *msg);
+IPC_API ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id);
+
+/* Sends a request and waits for its reply. request and reply may be the same. */
+IPC_API ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t *request, ipc_message_t *reply,
+                              uint64_t timeout_ns);
+
+/* Badge of the message that this thread received last (by ipc_receive or ipc_call). */
+IPC_API uint32_t ipc_badge(void);
+
+/* ---- start and stop ---- */
+
+/* Connects this process to the router at `socket`; NULL: $KEYWAY_SOCKET, else /run/keyway/router.sock.
+ * IPC_E_BAD_ARGUMENT when there is a connection already. */
+IPC_API ipc_result_t ipc_connect(const char *socket);
+
+/* Ends the connection; endpoints and capabilities go with it. No other thread may be in a call. */
+IPC_API ipc_result_t ipc_disconnect(void);
+
+/* Our process id at the router; 0 when not connected. */
+IPC_API uint32_t ipc_self(void);
+
+/* A descriptor for epoll or poll, readable when ipc_receive() with IPC_NO_WAIT has something after it said
+ * IPC_E_TIMEOUT. Not to be read or closed. -1 when not connected. */
+IPC_API int ipc_descriptor(void);
+
+/* A sentence for any result code. Never NULL, never to be freed. */
+IPC_API const char *ipc_strerror(ipc_result_t result);
+/* Its name in the contract, e.g. "insufficient_rights"; "ok" for 0. */
+IPC_API const char *ipc_strname(ipc_result_t result);
+
+/* ---- names ---- */
+
+/* Makes an endpoint that others can look up. *endpoint and *capability (may be NULL) get its id and a capability
+ * with all rights over it. */
+IPC_API ipc_result_t ipc_register(const char *name, uint32_t *endpoint, uint32_t *capability);
+
+/* Gets a capability for a named endpoint, with the rights that the policy gives. */
+IPC_API ipc_result_t ipc_lookup(const char *name, uint32_t *endpoint, uint32_t *capability);
+
+/* Closes an endpoint of ours. */
+IPC_API ipc_result_t ipc_close(uint32_t endpoint);
+
+/* ---- capabilities ---- */
+
+/* Derives from our `capability` one with `rights` (KEYWAY_RIGHT_ bits, a subset) and `badge`, and gives it to the
+ * owner of the endpoint `receiver`, to which we must be able to send. The receiver gets a message of type
+ * IPC_CAPABILITY whose capability_id is its new capability. lifetime_ns 0: as long as ours. *derived (may be
+ * NULL) gets the id, for ipc_revoke(). `msg` (may be NULL) is the payload, priority and authority to send. */
+IPC_API ipc_result_t ipc_grant(uint32_t receiver, const ipc_message_t *msg, uint32_t capability, uint32_t rights,
+                               uint32_t badge, uint64_t lifetime_ns, uint32_t *derived);
+
+/* Ends `derived`, or with 0 everything, that was derived from `capability`, which needs REVOKE. Complete on
+ * return. *count (may be NULL) gets how many ended. */
+IPC_API ipc_result_t ipc_revoke(uint32_t capability, uint32_t derived, uint32_t *count);
+
+/* Gives up a capability of ours. */
+IPC_API ipc_result_t ipc_release(uint32_t capability);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,360 @@
+/* Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this. */
+#ifndef KEYWAY_PROTOCOL_H
+#define KEYWAY_PROTOCOL_H
+
+/* Both sides of every link compare magic and major before anything else. */
+#define KEYWAY_MAGIC 0x4B455957UL
+#define KEYWAY_VERSION_MAJOR 1
+#define KEYWAY_VERSION_MINOR 0
+
+/* Longest payload of one message, in bytes; larger data travels as a region. */
+#define KEYWAY_LIMIT_PAYLOAD_BYTES 4096UL
+/* Size of the message header. */
+#define KEYWAY_LIMIT_HEADER_BYTES 32UL
+/* Size of a capability entry in hardware. */
+#define KEYWAY_LIMIT_ENTRY_BITS 128UL
+/* Bits of a capability id that name the table slot. */
+#define KEYWAY_LIMIT_SLOT_BITS 20UL
+/* Bits of a capability id that name the slot's generation. */
+#define KEYWAY_LIMIT_GENERATION_BITS 12UL
+/* Largest capability table, in slots; slot 0 is never used. */
+#define KEYWAY_LIMIT_SLOTS 1048576UL
+/* Significant bits of a process, endpoint or topic id; the upper half of the field is zero. */
+#define KEYWAY_LIMIT_ID_BITS 16UL
+/* Largest number of process, endpoint and topic ids; id 0 is the router. */
+#define KEYWAY_LIMIT_IDS 65536UL
+/* Priority levels; 3 is the most urgent. In a round level p may send 2^p messages before the round restarts, so the higher goes first and none starves. */
+#define KEYWAY_LIMIT_PRIORITIES 4UL
+/* Longest name of an endpoint or topic, in bytes. */
+#define KEYWAY_LIMIT_NAME_BYTES 63UL
+/* A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start. */
+#define KEYWAY_LIMIT_TICK_SHIFT 24UL
+
+/* header: 32 bytes in front of every message. */
+#define KEYWAY_HEADER_VERSION_LSB 0
+#define KEYWAY_HEADER_VERSION_WIDTH 4
+#define KEYWAY_HEADER_TYPE_LSB 4
+#define KEYWAY_HEADER_TYPE_WIDTH 4
+#define KEYWAY_HEADER_PRIORITY_LSB 8
+#define KEYWAY_HEADER_PRIORITY_WIDTH 2
+#define KEYWAY_HEADER_FLAGS_LSB 10
+#define KEYWAY_HEADER_FLAGS_WIDTH 6
+#define KEYWAY_HEADER_LENGTH_LSB 16
+#define KEYWAY_HEADER_LENGTH_WIDTH 16
+#define KEYWAY_HEADER_SENDER_LSB 32
+#define KEYWAY_HEADER_SENDER_WIDTH 32
+#define KEYWAY_HEADER_RECEIVER_LSB 64
+#define KEYWAY_HEADER_RECEIVER_WIDTH 32
+#define KEYWAY_HEADER_CAPABILITY_LSB 96
+#define KEYWAY_HEADER_CAPABILITY_WIDTH 32
+#define KEYWAY_HEADER_CARRIED_LSB 128
+#define KEYWAY_HEADER_CARRIED_WIDTH 32
+#define KEYWAY_HEADER_SEQUENCE_LSB 160
+#define KEYWAY_HEADER_SEQUENCE_WIDTH 32
+#define KEYWAY_HEADER_TIMESTAMP_LSB 192
+#define KEYWAY_HEADER_TIMESTAMP_WIDTH 64
+
+/* entry: A row of the capability table as the hardware keeps it. */
+#define KEYWAY_ENTRY_GENERATION_LSB 0
+#define KEYWAY_ENTRY_GENERATION_WIDTH 12
+#define KEYWAY_ENTRY_FLAGS_LSB 12
+#define KEYWAY_ENTRY_FLAGS_WIDTH 4
+#define KEYWAY_ENTRY_RIGHTS_LSB 16
+#define KEYWAY_ENTRY_RIGHTS_WIDTH 8
+#define KEYWAY_ENTRY_KIND_LSB 24
+#define KEYWAY_ENTRY_KIND_WIDTH 4
+#define KEYWAY_ENTRY_SPARE_LSB 28
+#define KEYWAY_ENTRY_SPARE_WIDTH 4
+#define KEYWAY_ENTRY_OWNER_LSB 32
+#define KEYWAY_ENTRY_OWNER_WIDTH 16
+#define KEYWAY_ENTRY_OBJECT_LSB 48
+#define KEYWAY_ENTRY_OBJECT_WIDTH 16
+#define KEYWAY_ENTRY_BADGE_LSB 64
+#define KEYWAY_ENTRY_BADGE_WIDTH 32
+#define KEYWAY_ENTRY_EXPIRY_LSB 96
+#define KEYWAY_ENTRY_EXPIRY_WIDTH 32
+
+/* grant: What becomes of a carried capability; travels in the header's timestamp field on the way in. */
+#define KEYWAY_GRANT_BADGE_LSB 0
+#define KEYWAY_GRANT_BADGE_WIDTH 32
+#define KEYWAY_GRANT_RIGHTS_LSB 32
+#define KEYWAY_GRANT_RIGHTS_WIDTH 8
+#define KEYWAY_GRANT_FLAGS_LSB 40
+#define KEYWAY_GRANT_FLAGS_WIDTH 4
+#define KEYWAY_GRANT_LIFETIME_LSB 44
+#define KEYWAY_GRANT_LIFETIME_WIDTH 20
+
+/* frame: What surrounds a message on a link that leaves memory (USB). */
+#define KEYWAY_FRAME_SYNC_LSB 0
+#define KEYWAY_FRAME_SYNC_WIDTH 16
+#define KEYWAY_FRAME_CREDITS_LSB 16
+#define KEYWAY_FRAME_CREDITS_WIDTH 8
+#define KEYWAY_FRAME_EPOCH_LSB 24
+#define KEYWAY_FRAME_EPOCH_WIDTH 8
+#define KEYWAY_FRAME_SEQUENCE_LSB 32
+#define KEYWAY_FRAME_SEQUENCE_WIDTH 32
+
+/* Message types. */
+/* Commands between services. */
+#define KEYWAY_TYPE_CONTROL 1
+/* Ordinary payload. */
+#define KEYWAY_TYPE_DATA 2
+/* Hand-off: moves a linear capability. */
+#define KEYWAY_TYPE_QUANTUM 3
+/* Derives or moves a capability. */
+#define KEYWAY_TYPE_CAPABILITY 4
+/* Publication to a topic. */
+#define KEYWAY_TYPE_EVENT 5
+
+/* Header flags, a bit each. */
+/* A call: the router makes a one-shot reply capability for the callee. */
+#define KEYWAY_FLAG_EXPECTS_REPLY 1
+/* The answer to a call; uses up the reply capability. */
+#define KEYWAY_FLAG_REPLY 2
+/* First record of a stream. */
+#define KEYWAY_FLAG_STREAM_FIRST 4
+/* Last record of a stream. */
+#define KEYWAY_FLAG_STREAM_LAST 8
+/* The payload is a slice of the carried region. */
+#define KEYWAY_FLAG_ZERO_COPY 16
+/* Refuse with `full` at once instead of waiting for room. */
+#define KEYWAY_FLAG_NO_WAIT 32
+
+/* Rights of a capability, a bit each. */
+/* Receive, subscribe, map. */
+#define KEYWAY_RIGHT_READ 1
+/* Send, reply, publish, map writable. */
+#define KEYWAY_RIGHT_WRITE 2
+/* Call: send with a reply expected. */
+#define KEYWAY_RIGHT_EXECUTE 4
+/* Derive a capability for somebody else. */
+#define KEYWAY_RIGHT_GRANT 8
+/* Revoke what was derived. */
+#define KEYWAY_RIGHT_REVOKE 16
+/* Hand a linear capability off. */
+#define KEYWAY_RIGHT_QUANTUM 32
+/* Open a lane or drive a device. */
+#define KEYWAY_RIGHT_DEVICE 64
+/* Act for another process. */
+#define KEYWAY_RIGHT_PROCESS 128
+
+/* What a capability names. */
+/* A place to send messages to. */
+#define KEYWAY_KIND_ENDPOINT 1
+/* A publication. */
+#define KEYWAY_KIND_TOPIC 2
+/* The one answer to one call; made by the router. */
+#define KEYWAY_KIND_REPLY 3
+/* Shared memory. */
+#define KEYWAY_KIND_REGION 4
+/* A quantum resource; always linear. */
+#define KEYWAY_KIND_QUBIT 5
+/* Another process. */
+#define KEYWAY_KIND_PROCESS 6
+/* A router device. */
+#define KEYWAY_KIND_DEVICE 7
+/* Sight of the router's state beyond one's own. */
+#define KEYWAY_KIND_OBSERVER 8
+
+/* Flags of a capability entry, a bit each. */
+/* The slot is in use. */
+#define KEYWAY_ENTRY_FLAG_VALID 1
+/* Moved, never copied. */
+#define KEYWAY_ENTRY_FLAG_LINEAR 2
+/* Consumed by the first message that it authorises. */
+#define KEYWAY_ENTRY_FLAG_ONE_SHOT 4
+/* A holder of an ancestor with REVOKE may revoke it. */
+#define KEYWAY_ENTRY_FLAG_REVOCABLE 8
+
+/* Flags of the grant word, a bit each. */
+/* Move the capability itself instead of deriving a child. */
+#define KEYWAY_GRANT_FLAG_MOVE 1
+/* The derived capability authorises one message. */
+#define KEYWAY_GRANT_FLAG_ONE_SHOT 2
+
+/* What route() says of a message. Checks run in this order; the first that fails gives the verdict. */
+/* Accepted and put into every destination queue. */
+#define KEYWAY_VERDICT_DELIVERED 0
+/* Wrong version, type, length, flags or reserved bits. */
+#define KEYWAY_VERDICT_MALFORMED 1
+/* The sender field names somebody else than the link's process. */
+#define KEYWAY_VERDICT_SPOOFED 2
+/* The capability id is out of range, free, of an older generation, or somebody else's. */
+#define KEYWAY_VERDICT_NO_SUCH_CAPABILITY 3
+/* The capability's lifetime is over. */
+#define KEYWAY_VERDICT_EXPIRED 4
+/* The capability is for another object or another kind of operation. */
+#define KEYWAY_VERDICT_WRONG_OBJECT 5
+/* The capability lacks the right that this operation needs. */
+#define KEYWAY_VERDICT_INSUFFICIENT_RIGHTS 6
+/* The carried capability is out of range, free, of an older generation, or somebody else's. */
+#define KEYWAY_VERDICT_NO_SUCH_CARRIED 7
+/* The carried capability's lifetime is over. */
+#define KEYWAY_VERDICT_CARRIED_EXPIRED 8
+/* A linear or one-shot capability would be copied, or a hand-off names one that is not linear. */
+#define KEYWAY_VERDICT_LINEARITY 9
+/* The carried capability has no GRANT (or, if linear, no QUANTUM) right. */
+#define KEYWAY_VERDICT_NOT_GRANTABLE 10
+/* The derived capability would have rights that its parent lacks. */
+#define KEYWAY_VERDICT_AMPLIFIED 11
+/* A destination queue has no room; nothing was changed. */
+#define KEYWAY_VERDICT_FULL 12
+/* No capability slot, or the process's or user's share of slots is used up. */
+#define KEYWAY_VERDICT_TABLE_FULL 13
+/* Hardware only: the entry is not in the device's table; the host decides. */
+#define KEYWAY_VERDICT_MISS 14
+/* The message's own deadline passed while it waited for room. */
+#define KEYWAY_VERDICT_TIMED_OUT 15
+/* The quantum resource is past its coherence deadline. */
+#define KEYWAY_VERDICT_DECOHERED 16
+/* The receiver went away while the message waited, or the router shuts down. */
+#define KEYWAY_VERDICT_CLOSED 17
+
+/* What the library says beside the verdicts. The C interface returns them negated, like the verdicts. */
+/* The deadline passed before anything came. */
+#define KEYWAY_STATUS_TIMEOUT 64
+/* Nothing there, or no room, and waiting was not asked for. */
+#define KEYWAY_STATUS_WOULD_BLOCK 65
+/* There is no connection to a router. */
+#define KEYWAY_STATUS_NOT_CONNECTED 66
+/* The router ended or closed this connection. */
+#define KEYWAY_STATUS_ROUTER_GONE 67
+/* The callee died or closed its endpoint before it replied. */
+#define KEYWAY_STATUS_PEER_GONE 68
+/* The call's authority was revoked before the reply. */
+#define KEYWAY_STATUS_REVOKED 69
+/* No endpoint of that name that this process may see. */
+#define KEYWAY_STATUS_NO_SUCH_NAME 70
+/* An endpoint of that name exists already. */
+#define KEYWAY_STATUS_NAME_TAKEN 71
+/* The name is empty, longer than 63 bytes, or has characters outside A-Z a-z 0-9 . _ - /. */
+#define KEYWAY_STATUS_BAD_NAME 72
+/* The policy does not allow this to this user. */
+#define KEYWAY_STATUS_NOT_ALLOWED 73
+/* A limit of the process or the user is reached. */
+#define KEYWAY_STATUS_LIMIT 74
+/* Library and router speak different contract versions. */
+#define KEYWAY_STATUS_VERSION_MISMATCH 75
+/* A request to the router was not understood. */
+#define KEYWAY_STATUS_BAD_REQUEST 76
+/* An argument is out of its range. */
+#define KEYWAY_STATUS_BAD_ARGUMENT 77
+/* This build does not have the operation. */
+#define KEYWAY_STATUS_NOT_SUPPORTED 78
+/* The peer wrote something impossible into the shared ring. */
+#define KEYWAY_STATUS_CORRUPT 79
+/* The operating system refused; errno says why. */
+#define KEYWAY_STATUS_SYSTEM 80
+/* Descriptors came with a request; the router takes none and has closed them. */
+#define KEYWAY_STATUS_UNWANTED_DESCRIPTORS 82
+/* No process of that id is connected. */
+#define KEYWAY_STATUS_NO_SUCH_PROCESS 83
+/* The router is draining and takes nothing new. */
+#define KEYWAY_STATUS_SHUTTING_DOWN 81
+
+/* What the router tells a process on its notice ring. */
+/* A submission was not delivered; says which and why. */
+#define KEYWAY_NOTICE_REFUSED 1
+/* A call's callee is gone; the call will not be answered. */
+#define KEYWAY_NOTICE_PEER_GONE 2
+/* A capability of this process was revoked. */
+#define KEYWAY_NOTICE_REVOKED 3
+/* The router closes the link; says why. */
+#define KEYWAY_NOTICE_CLOSED 4
+/* A capability message was delivered; says which capability the receiver got. */
+#define KEYWAY_NOTICE_GRANTED 5
+
+/* Requests of a process on the control socket. */
+/* Opens the conversation: magic, version, ring sizes. */
+#define KEYWAY_REQUEST_HELLO 1
+/* The process has mapped the rings; the router seals them. */
+#define KEYWAY_REQUEST_MAPPED 2
+/* Registers a named endpoint. */
+#define KEYWAY_REQUEST_REGISTER 3
+/* Looks a name up and derives the capability that the policy allows. */
+#define KEYWAY_REQUEST_LOOKUP 4
+/* Closes one of the process's endpoints. */
+#define KEYWAY_REQUEST_CLOSE 5
+/* An administrator derives a capability for a process from an endpoint's name. */
+#define KEYWAY_REQUEST_GRANT 6
+/* Revokes a capability and its descendants. */
+#define KEYWAY_REQUEST_REVOKE 7
+/* Gives up one of the process's own capabilities. */
+#define KEYWAY_REQUEST_RELEASE 8
+/* What the process may see of the router's state, as JSON. */
+#define KEYWAY_REQUEST_LIST 9
+/* Gives up an outstanding call, or a submission that waits for room. */
+#define KEYWAY_REQUEST_CANCEL 10
+/* Describes one of the process's own capabilities. */
+#define KEYWAY_REQUEST_INSPECT 11
+
+/* Vendor requests of the board's firmware (bRequest). */
+/* FX2 boot loader: read or write RAM at wValue. Served by the chip itself. */
+#define KEYWAY_USB_REQUEST_LOAD_RAM 160
+/* IN: magic, contract version, firmware version, build hash. */
+#define KEYWAY_USB_REQUEST_IDENTIFY 176
+/* OUT: puts the FPGA into configuration mode. */
+#define KEYWAY_USB_REQUEST_FPGA_BEGIN 177
+/* OUT: a piece of the bitstream. */
+#define KEYWAY_USB_REQUEST_FPGA_DATA 178
+/* IN: ends configuration; one byte, 1 when the FPGA reports done. */
+#define KEYWAY_USB_REQUEST_FPGA_END 179
+/* OUT: resets FIFOs and the router block; wValue bit 0 the FIFOs, bit 1 the block. */
+#define KEYWAY_USB_REQUEST_RESET 180
+/* IN: state of FPGA, FIFOs and link. */
+#define KEYWAY_USB_REQUEST_STATUS 181
+/* IN: counters of the firmware, 32 bits each. */
+#define KEYWAY_USB_REQUEST_STATISTICS 182
+
+/* AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers. */
+/* ro: The contract's magic. */
+#define KEYWAY_REG_MAGIC 0x000
+/* ro: Contract major in 31:16, minor in 15:0. */
+#define KEYWAY_REG_VERSION 0x004
+/* ro: Bit 0 payload memory, bit 1 multicast, bit 2 audit stream, bit 3 frame bridge. */
+#define KEYWAY_REG_FEATURES 0x008
+/* ro: First 32 bits of the hash of the sources that the block was built from. */
+#define KEYWAY_REG_BUILD_HASH 0x00C
+/* ro: Ports in 7:0, log2 of table slots in 15:8, log2 of queue slots in 23:16, log2 of destinations in 31:24. */
+#define KEYWAY_REG_GEOMETRY 0x010
+/* ro: Data width of the streams in bits. */
+#define KEYWAY_REG_STREAM_BITS 0x014
+/* rw: Bit 0 enable, bit 1 soft reset (self-clearing). */
+#define KEYWAY_REG_CONTROL 0x020
+/* rw: Table epoch; writing another value invalidates every row. */
+#define KEYWAY_REG_EPOCH 0x024
+/* rw: Router tick, written by the host, counted on by the block. */
+#define KEYWAY_REG_TICK 0x028
+/* rw: Port that the port registers below speak of. */
+#define KEYWAY_REG_PORT_SELECT 0x02C
+/* rw: Bit 0 enable, bit 1 reset the port (self-clearing). */
+#define KEYWAY_REG_PORT_CONTROL 0x030
+/* rw: Process that the port is bound to; 0: any (a host port). */
+#define KEYWAY_REG_PORT_SENDER 0x034
+/* ro: Bit 0 in frame, bit 1 stopped by an error. */
+#define KEYWAY_REG_PORT_STATUS 0x038
+/* rw: Slot for the next table access. */
+#define KEYWAY_REG_TABLE_INDEX 0x040
+/* rw: Entry bits 31:0. */
+#define KEYWAY_REG_TABLE_DATA0 0x044
+/* rw: Entry bits 63:32. */
+#define KEYWAY_REG_TABLE_DATA1 0x048
+/* rw: Entry bits 95:64. */
+#define KEYWAY_REG_TABLE_DATA2 0x04C
+/* rw: Entry bits 127:96. */
+#define KEYWAY_REG_TABLE_DATA3 0x050
+/* rw: Write 1: fill the row, 2: invalidate it, 3: read it; reads 0 when done. */
+#define KEYWAY_REG_TABLE_COMMAND 0x054
+/* ro: Messages delivered. */
+#define KEYWAY_REG_COUNT_ACCEPTED 0x080
+/* ro: Messages refused, all reasons. */
+#define KEYWAY_REG_COUNT_REFUSED 0x084
+/* ro: Messages given to the host because the table had no row. */
+#define KEYWAY_REG_COUNT_MISSED 0x088
+/* ro: Audit events that found the audit FIFO full. */
+#define KEYWAY_REG_COUNT_DROPPED_AUDIT 0x08C
+/* ro: First of 32 counters, one a verdict. */
+#define KEYWAY_REG_COUNT_VERDICT 0x100
+#define KEYWAY_REG_SIZE 0x200
+
+#endif

@@ -1,0 +1,158 @@
+#pragma once
+
+// The router, to be embedded in an application or run as keywayd: the same class, the same code.
+//
+//     keyway::Router router(keyway::RouterOptions{.policy = keyway::Policy::permissive()});
+//     router.start();                                       // a thread of its own
+//     auto connection = router.connect().value();           // from any thread
+//
+// One thread does all routing, control requests and clean-up, so nothing in it takes a lock. It spins while
+// there is traffic and for `spin` after that, then sleeps until a process rings its bell.
+//
+// TRUST. The router trusts the kernel, its policy file and the process that hosts it. Clients are trusted with
+// nothing: what they write into their rings is copied once and checked; every descriptor and every byte of
+// shared memory is made by the router and sealed before it is served.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "keyway/connection.hpp"
+#include "keyway/protocol.hpp"
+#include "keyway/result.hpp"
+
+namespace keyway {
+
+/// What one process, or one user with all its processes, may take of the router.
+struct Limits {
+    std::uint32_t connections = 0;
+    std::uint32_t capabilities = 0;
+    std::uint64_t queue_bytes = 0;  ///< memory of rings
+    std::uint32_t descriptors = 0;  ///< that the router holds for it
+    std::uint32_t endpoints = 0;
+};
+
+/// Whom a rule speaks of. Empty matches nobody; `everyone` matches all.
+struct Subject {
+    bool everyone = false;
+    std::vector<std::uint32_t> users{};
+    std::vector<std::uint32_t> groups{};
+};
+
+/// What a look-up of a matching name gives.
+struct LookupRule {
+    std::string name{};  ///< exact, or a prefix with a trailing '*'
+    std::uint8_t rights = right::kWrite | right::kExecute;
+    std::uint32_t badge = 0;  ///< 0: the process id of the one who looks up
+    std::chrono::nanoseconds lifetime{0};
+};
+
+struct Rule {
+    Subject who{};
+    std::vector<std::string> names{};  ///< endpoints that it may register
+    std::vector<LookupRule> lookup{};
+    bool observe = false;     ///< sees all of the router's state in `list`
+    bool administer = false;  ///< may grant and revoke any capability
+};
+
+/// Who may do what. Nothing is allowed that no rule allows.
+struct Policy {
+    Limits process{.connections = 64, .capabilities = 4096, .queue_bytes = 64U << 20, .descriptors = 512,
+                   .endpoints = 256};
+    Limits user{.connections = 256, .capabilities = 16384, .queue_bytes = 256U << 20, .descriptors = 2048,
+                .endpoints = 1024};
+    std::vector<Rule> rules{};
+
+    /// Everybody may register and look up everything. For tests and single-user use.
+    [[nodiscard]] static Policy permissive();
+};
+
+/// A fault in a policy file, with the place.
+struct PolicyError {
+    std::string file;
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+    std::string what;
+    [[nodiscard]] std::string message() const {
+        return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what;
+    }
+};
+
+/// Reads a policy file (TOML; docs/policy.md describes it). Nothing of a faulty file is taken. On success
+/// `error` is left as it was.
+[[nodiscard]] bool load_policy(const std::filesystem::path& file, Policy& policy, PolicyError& error);
+[[nodiscard]] bool parse_policy(std::string_view text, std::string_view file_name, Policy& policy,
+                                PolicyError& error);
+
+struct RouterOptions {
+    Policy policy{};
+    /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens on
+    /// is replaced.
+    std::string socket{};
+    unsigned socket_mode = 0666;  ///< who may connect at all; authority comes from the policy
+    /// A listening socket made by somebody else (socket activation), or -1.
+    int listening_socket = -1;
+    std::uint32_t capability_slots = 65536;
+    /// How long the router spins after the last message before it sleeps. `max()`: it never sleeps.
+    std::chrono::nanoseconds spin = std::chrono::microseconds(50);
+    /// Called in the router's thread for each line that a person may want to read. Must not block.
+    void (*log)(std::string_view line) = nullptr;
+};
+
+/// Counters since the start. sent = delivered + refused + expired, always.
+struct RouterCounters {
+    std::uint64_t sent = 0;       ///< messages judged
+    std::uint64_t delivered = 0;
+    std::uint64_t refused = 0;    ///< all verdicts but delivered, expired and timed_out
+    std::uint64_t expired = 0;    ///< expired and timed_out
+    std::uint64_t verdict[32] = {};
+    std::uint64_t links_opened = 0;
+    std::uint64_t links_closed = 0;
+    std::uint64_t links_quarantined = 0;  ///< closed because a ring held something impossible
+    std::uint64_t sleeps = 0;             ///< times the router's thread went to sleep
+};
+
+class Router {
+  public:
+    /// Makes the tables; nothing listens yet.
+    explicit Router(RouterOptions options);
+    Router(const Router&) = delete;
+    Router& operator=(const Router&) = delete;
+    /// Stops, if it runs.
+    ~Router();
+
+    /// Binds the socket. Errors: `system` with errno, e.g. EADDRINUSE when another router listens there.
+    Result<void> listen();
+    /// Routes in this thread until `stop()`. Drains before it returns.
+    void run();
+    /// `listen()`, then `run()` in a thread of its own.
+    Result<void> start();
+    /// Ends `run()`: takes nothing new, routes what has been submitted, tells every process, closes. Any thread;
+    /// also from a signal handler. Returns at once.
+    void stop() noexcept;
+    /// Waits for the thread of `start()`.
+    void join();
+
+    /// A connection from within this process. Any thread; the router must be running or be started later.
+    Result<Connection> connect(const ConnectOptions& options = {});
+    /// Serves a connected SOCK_SEQPACKET socket as if it had been accepted. Takes the descriptor. Any thread.
+    void adopt(int socket);
+    /// Replaces the policy for what is asked from now on; capabilities which were given stay. Any thread.
+    void set_policy(Policy policy);
+
+    /// Any thread. The figures are of one moment of the router's thread.
+    [[nodiscard]] RouterCounters counters() const;
+
+    struct Impl;
+
+  private:
+    std::unique_ptr<Impl> impl_;
+    std::thread thread_;
+};
+
+}  // namespace keyway

@@ -1,0 +1,692 @@
+#include "keyway/connection.hpp"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+
+#include "client/connection_impl.hpp"
+#include "client/raw.hpp"
+
+namespace keyway {
+
+using link::ControlMessage;
+
+namespace {
+
+constexpr auto kDefaultSocket = "/run/keyway/router.sock";
+constexpr auto kHandshakePatience = std::chrono::seconds(10);
+
+// Counted up in every child, so that a connection knows that it was inherited. Asking for the pid would be a system
+// call for each message.
+std::atomic<std::uint32_t> fork_count{0};
+
+std::uint32_t fork_generation() {
+    static const int registered = [] {
+        return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
+    }();
+    static_cast<void>(registered);
+    return fork_count.load(std::memory_order_relaxed);
+}
+
+Result<UniqueFd> connect_to(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path) {
+        return Status::kBadArgument;
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!socket) {
+        return Error::system();
+    }
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        if (errno == ENOENT || errno == ECONNREFUSED || errno == EACCES) {
+            return Error{Status::kNotConnected, errno};
+        }
+        return Error::system();
+    }
+    return socket;
+}
+
+std::uint32_t ticks_of(std::chrono::nanoseconds lifetime) {
+    if (lifetime.count() <= 0) {
+        return 0;
+    }
+    const std::uint64_t ticks =
+        (static_cast<std::uint64_t>(lifetime.count()) + (1U << limit::kTickShift) - 1) >> limit::kTickShift;
+    return static_cast<std::uint32_t>(ticks < UINT32_MAX ? ticks : UINT32_MAX);
+}
+
+Capability capability_of(const ControlMessage& reply) {
+    return {.id = reply.capability,
+            .object = reply.object,
+            .kind = Kind{reply.kind},
+            .rights = reply.rights,
+            .badge = reply.badge};
+}
+
+// Longest lifetime that the grant word of a message can say.
+constexpr std::uint32_t kMostGrantTicks = (1U << 20) - 1;
+
+}  // namespace
+
+Connection::Impl::Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
+                       link::LinkMemory mapped, const ConnectOptions& options)
+    : socket(std::move(control)),
+      bell(std::move(bell_fd)),
+      sender_wake(std::move(sender_pipe)),
+      receiver_wake(std::move(receiver_pipe)),
+      memory(std::move(mapped)),
+      sending(memory, sender_wake.get(), bell.get()),
+      receiving(memory, receiver_wake.get(), bell.get()),
+      spin(options.spin),
+      fork_generation(keyway::fork_generation()) {}
+
+Connection::Impl::~Impl() = default;
+
+bool Connection::Impl::usable() const {
+    return fork_generation == fork_count.load(std::memory_order_relaxed);
+}
+
+Error Connection::Impl::why_gone() const {
+    const auto closed = sending.closed();
+    return closed && *closed == Error{Status::kCorrupt} ? *closed : Error{Status::kRouterGone};
+}
+
+Result<void> Connection::Impl::check(const Outgoing& message) {
+    const bool good = message.payload.size() <= limit::kPayloadBytes && message.priority < limit::kPriorities &&
+                      (message.flags & ~flag::kAll) == 0 && name_of(message.type) != "unknown";
+    if (!good) {
+        return Status::kBadArgument;
+    }
+    return {};
+}
+
+Header Connection::Impl::header_for(const Outgoing& message, Deadline deadline) {
+    Header header;
+    header.set_version(kVersionMajor);
+    header.set_type(static_cast<std::uint8_t>(message.type));
+    header.set_priority(message.priority);
+    header.set_flags(message.flags);
+    header.set_length(static_cast<std::uint16_t>(message.payload.size()));
+    header.set_receiver(message.receiver);
+    header.set_capability(message.capability);
+    header.set_carried(message.carried);
+    header.set_sequence(sending.next_sequence());
+    if (message.carried != 0) {
+        header.set_timestamp(message.grant.words[0]);
+    } else if (!deadline.is_never()) {
+        header.set_timestamp(deadline.ns() == 0 ? 1 : deadline.ns());
+    }
+    return header;
+}
+
+Result<std::uint64_t> Connection::Impl::submit(const Header& header, std::span<const std::byte> payload,
+                                               Deadline deadline) {
+    if (!usable()) {
+        return Status::kNotConnected;
+    }
+    if (sending.notices_pending()) {
+        sending.read_notices();
+    }
+    auto ticket = sending.put(header, payload);
+    while (!ticket) {
+        client::Sleeper* const sleepers[] = {&sending.sleeper()};
+        const auto room = [&] {
+            sending.read_notices();
+            return sending.has_room(static_cast<std::uint32_t>(payload.size())) || sending.corrupt();
+        };
+        const bool found = wait_until(sleepers, socket.get(), spin, deadline, sender_gone, room);
+        if (sending.corrupt()) {
+            return Status::kCorrupt;
+        }
+        if (!found) {
+            return sender_gone ? why_gone() : Error{Status::kWouldBlock};
+        }
+        ticket = sending.put(header, payload);
+    }
+    return *ticket;
+}
+
+// Waits until the router has judged everything up to `ticket`.
+Result<void> Connection::Impl::await_judged(std::uint64_t ticket, Deadline deadline) {
+    client::Sleeper* const sleepers[] = {&sending.sleeper()};
+    const auto judged = [&] {
+        // The router doesn't judge when it can't tell of a refusal, so what it tells must be read meanwhile.
+        if (sending.notices_pending()) {
+            sending.read_notices();
+        }
+        return sending.judged(ticket) || sending.corrupt();
+    };
+    if (!wait_until(sleepers, socket.get(), spin, deadline, sender_gone, judged)) {
+        return sender_gone ? why_gone() : Error{Status::kTimeout};
+    }
+    if (sending.corrupt()) {
+        return Status::kCorrupt;
+    }
+    sending.read_notices();  // a refusal is told before the submission is given back
+    return {};
+}
+
+Result<void> Connection::Impl::await_verdict(std::uint64_t ticket, Deadline deadline) {
+    auto judged = await_judged(ticket, deadline);
+    if (!judged && judged.error() == Error{Status::kTimeout}) {
+        // Whether it was delivered must be certain, so the router is asked to give it up and has the last word.
+        cancel(0, ticket);
+        judged = await_judged(ticket, Deadline::never());
+    }
+    if (!judged) {
+        return judged;
+    }
+    if (const auto refusal = sending.take_refusal(ticket)) {
+        return *refusal;
+    }
+    return {};
+}
+
+Result<void> Connection::Impl::submit_raw(const Header& header, std::span<const std::byte> payload) {
+    auto ticket = submit(header, payload, Deadline::never());
+    if (!ticket) {
+        return ticket.error();
+    }
+    sending.ring_bell();
+    return await_verdict(*ticket, Deadline::never());
+}
+
+void Connection::Impl::cancel(std::uint32_t sequence, std::uint64_t ticket) {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kCancel);
+    message.badge = sequence;
+    message.value = ticket;
+    [[maybe_unused]] auto done = request(message);
+}
+
+Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) {
+    if (!usable()) {
+        return Status::kNotConnected;
+    }
+    message.tag = next_tag++;
+    if (auto sent = link::send_control(socket.get(), message); !sent) {
+        return sent.error();
+    }
+    while (true) {
+        auto reply = link::receive_control(socket.get(), Deadline::never());
+        if (!reply) {
+            return reply.error();
+        }
+        if (reply->message.status != 0) {
+            return Error::from_code(reply->message.status, reply->message.system_error);
+        }
+        if (reply->message.tag == message.tag) {
+            return reply;
+        }
+    }
+}
+
+Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket, Deadline deadline) {
+    std::optional<Received> reply;
+    std::optional<Error> failure;
+    const auto look = [&] {
+        while (auto message = receiving.take_from_rings()) {
+            if (message->is_reply() && message->badge() == sequence) {
+                reply = std::move(*message);
+                reply->detach();
+                return true;
+            }
+            receiving.set_aside(std::move(*message));
+        }
+        if (sending.notices_pending()) {
+            sending.read_notices();
+            if ((failure = sending.take_refusal(ticket))) {
+                return true;
+            }
+            if (sending.take_peer_gone(sequence)) {
+                failure = Status::kPeerGone;
+                return true;
+            }
+        }
+        if (sending.corrupt() || receiving.corrupt()) {
+            failure = Status::kCorrupt;
+            return true;
+        }
+        return false;
+    };
+    client::Sleeper* const sleepers[] = {&sending.sleeper(), &receiving.sleeper()};
+    bool gone = false;
+    const bool found = wait_until(sleepers, socket.get(), spin, deadline, gone, [&] {
+        if (look()) {
+            return true;
+        }
+        receiving.release_all();
+        return false;
+    });
+    if (found) {
+        if (reply) {
+            return std::move(*reply);
+        }
+        return *failure;
+    }
+    if (gone) {
+        sender_gone = receiver_gone = true;
+        return why_gone();
+    }
+    // The router forgets the call, so that the callee's answer is refused; what came before that still counts.
+    cancel(sequence, ticket);
+    if (look() && reply) {
+        return std::move(*reply);
+    }
+    return Status::kTimeout;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+
+Connection::Connection(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+Result<Connection> Connection::open(const ConnectOptions& options) {
+    std::string path = options.socket;
+    if (path.empty()) {
+        const char* from_environment = std::getenv("KEYWAY_SOCKET");
+        path = from_environment != nullptr ? from_environment : kDefaultSocket;
+    }
+    auto socket = connect_to(path);
+    if (!socket) {
+        return socket.error();
+    }
+    return over(socket->release(), options);
+}
+
+Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options) {
+    UniqueFd socket(socket_fd);
+    const Deadline patience = Deadline::in(kHandshakePatience);
+    const link::Geometry geometry{.submission_bytes = options.submission_bytes,
+                                  .delivery_bytes = options.delivery_bytes};
+    if (!geometry.valid() || options.spin.count() < 0) {
+        return Status::kBadArgument;
+    }
+    ControlMessage hello;
+    hello.request = static_cast<std::uint8_t>(Request::kHello);
+    hello.submission_bytes = geometry.submission_bytes;
+    hello.delivery_bytes = geometry.delivery_bytes;
+    // A router that refuses the connection says why before it hangs up, so a failed send is not the answer yet.
+    const auto sent = link::send_control(socket.get(), hello);
+    auto welcome = link::receive_control(socket.get(), patience);
+    if (!welcome) {
+        return sent || welcome.error() != Error{Status::kTimeout} ? welcome.error() : sent.error();
+    }
+    const ControlMessage& answer = welcome->message;
+    if (answer.status != 0) {
+        return Error::from_code(answer.status, answer.system_error);
+    }
+    if (answer.version_major != kVersionMajor) {
+        return Status::kVersionMismatch;
+    }
+    if (welcome->fd_count != link::kHelloFds) {
+        return Status::kCorrupt;
+    }
+    const auto fd = [&](link::HelloFd which) -> UniqueFd& { return welcome->fds[static_cast<std::size_t>(which)]; };
+    auto memory = link::LinkMemory::map(fd(link::HelloFd::kMemory).get(), geometry);
+    if (!memory) {
+        return memory.error();
+    }
+    ControlMessage mapped;
+    mapped.request = static_cast<std::uint8_t>(Request::kMapped);
+    if (auto told = link::send_control(socket.get(), mapped); !told) {
+        return told.error();
+    }
+    auto sealed = link::receive_control(socket.get(), patience);
+    if (!sealed) {
+        return sealed.error();
+    }
+    if (sealed->message.status != 0) {
+        return Error::from_code(sealed->message.status, sealed->message.system_error);
+    }
+    auto impl = std::make_unique<Impl>(std::move(socket), std::move(fd(link::HelloFd::kBell)),
+                                       std::move(fd(link::HelloFd::kSenderWake)),
+                                       std::move(fd(link::HelloFd::kReceiverWake)), std::move(*memory), options);
+    impl->self = capability_of(answer);
+    return Connection(std::move(impl));
+}
+
+std::uint32_t Connection::id() const noexcept { return impl_->self.object; }
+const Capability& Connection::self() const noexcept { return impl_->self; }
+
+// --- names ---
+
+Result<Endpoint> Connection::register_endpoint(std::string_view name) {
+    if (!link::valid_name(name)) {
+        return Status::kBadName;
+    }
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kRegister);
+    message.set_name(name);
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return Endpoint{.id = reply->message.object, .capability = capability_of(reply->message)};
+}
+
+Result<Capability> Connection::lookup(std::string_view name) {
+    if (!link::valid_name(name)) {
+        return Status::kBadName;
+    }
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kLookup);
+    message.set_name(name);
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return capability_of(reply->message);
+}
+
+Result<void> Connection::close_endpoint(std::uint32_t endpoint) {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kClose);
+    message.object = endpoint;
+    auto reply = impl_->request(message);
+    return reply ? Result<void>() : Result<void>(reply.error());
+}
+
+// --- sending ---
+
+Result<void> Connection::send(const Outgoing& message, Deadline deadline) {
+    if (auto good = Impl::check(message); !good) {
+        return good;
+    }
+    auto ticket = impl_->submit(impl_->header_for(message, deadline), message.payload, deadline);
+    if (!ticket) {
+        return ticket.error() == Error{Status::kWouldBlock} ? Error{Verdict::kTimedOut} : ticket.error();
+    }
+    impl_->sending.ring_bell();
+    // The message's deadline is in its header, where the router sees to it; a message that carries something has a
+    // grant word there instead.
+    return impl_->await_verdict(*ticket, message.carried != 0 ? deadline : Deadline::never());
+}
+
+Result<void> Connection::try_send(Outgoing message) {
+    message.flags |= flag::kNoWait;
+    return send(message);
+}
+
+Result<std::uint64_t> Connection::post(const Outgoing& message, Deadline deadline, Deadline message_deadline) {
+    if (auto good = Impl::check(message); !good) {
+        return good.error();
+    }
+    auto ticket = impl_->submit(impl_->header_for(message, message_deadline), message.payload, deadline);
+    if (ticket) {
+        impl_->sending.ring_bell();
+    }
+    return ticket;
+}
+
+Result<std::size_t> Connection::post_batch(std::span<const Outgoing> messages, Deadline deadline) {
+    for (const Outgoing& message : messages) {
+        if (auto good = Impl::check(message); !good) {
+            return good.error();
+        }
+    }
+    std::size_t posted = 0;
+    for (const Outgoing& message : messages) {
+        const Header header = impl_->header_for(message, Deadline::never());
+        auto ticket = impl_->submit(header, message.payload, Deadline::now());
+        if (!ticket && ticket.error() == Error{Status::kWouldBlock}) {
+            impl_->sending.ring_bell();  // the router makes the room that we are waiting for
+            ticket = impl_->submit(header, message.payload, deadline);
+        }
+        if (!ticket) {
+            if (ticket.error() != Error{Status::kWouldBlock}) {
+                return ticket.error();
+            }
+            break;
+        }
+        ++posted;
+    }
+    impl_->sending.ring_bell();
+    return posted;
+}
+
+Result<void> Connection::flush(Deadline deadline) {
+    if (!impl_->usable()) {
+        return Status::kNotConnected;
+    }
+    return impl_->await_judged(impl_->sending.last_ticket(), deadline);
+}
+
+std::optional<Refusal> Connection::next_refusal() { return impl_->sending.next_refusal(); }
+
+Result<Received> Connection::call(const Outgoing& message, Deadline deadline) {
+    if (auto good = Impl::check(message); !good) {
+        return good.error();
+    }
+    Outgoing request = message;
+    request.flags |= flag::kExpectsReply;
+    const Header header = impl_->header_for(request, deadline);
+    auto ticket = impl_->submit(header, request.payload, deadline);
+    if (!ticket) {
+        return ticket.error() == Error{Status::kWouldBlock} ? Error{Status::kTimeout} : ticket.error();
+    }
+    impl_->sending.ring_bell();
+    return impl_->await_reply(header.sequence(), *ticket, deadline);
+}
+
+Result<void> Connection::reply(const Received& call, std::span<const std::byte> payload, Type type) {
+    if (!call.is_call()) {
+        return Status::kBadArgument;
+    }
+    Outgoing message;
+    message.type = type;
+    message.priority = call.header().priority();
+    message.flags = flag::kReply | flag::kNoWait;
+    message.receiver = call.sender();
+    message.capability = call.carried();
+    message.payload = payload;
+    return send(message);
+}
+
+// --- receiving ---
+
+Result<Received> Connection::receive(Deadline deadline) {
+    if (!impl_->usable()) {
+        return Status::kNotConnected;
+    }
+    std::optional<Received> message;
+    client::Sleeper* const sleepers[] = {&impl_->receiving.sleeper()};
+    const bool found =
+        wait_until(sleepers, impl_->socket.get(), impl_->spin, deadline, impl_->receiver_gone, [&] {
+            message = impl_->receiving.take();
+            if (message || impl_->receiving.corrupt()) {
+                return true;
+            }
+            impl_->receiving.release_all();
+            return false;
+        });
+    if (message) {
+        return std::move(*message);
+    }
+    if (found) {
+        return Status::kCorrupt;
+    }
+    return impl_->receiver_gone ? Status::kRouterGone : Status::kTimeout;
+}
+
+Result<Received> Connection::try_receive() {
+    if (!impl_->usable()) {
+        return Status::kNotConnected;
+    }
+    ReceivingHalf& half = impl_->receiving;
+    if (auto message = half.take()) {
+        return std::move(*message);
+    }
+    half.release_all();
+    half.sleeper().quiet();
+    half.sleeper().announce();
+    if (auto message = half.take()) {  // it came between the look and the announcement
+        return std::move(*message);
+    }
+    if (half.corrupt()) {
+        return Status::kCorrupt;
+    }
+    pollfd hung_up{impl_->socket.get(), POLLRDHUP, 0};
+    if (::poll(&hung_up, 1, 0) == 1 && (hung_up.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
+        impl_->receiver_gone = true;
+        return Status::kRouterGone;
+    }
+    return Status::kWouldBlock;
+}
+
+Result<std::vector<Received>> Connection::receive_batch(std::size_t most, Deadline deadline) {
+    std::vector<Received> messages;
+    if (most == 0) {
+        return messages;
+    }
+    auto first = receive(deadline);
+    if (!first) {
+        return first.error();
+    }
+    messages.push_back(std::move(*first));
+    while (messages.size() < most) {
+        auto next = impl_->receiving.take();
+        if (!next) {
+            break;
+        }
+        messages.push_back(std::move(*next));
+    }
+    return messages;
+}
+
+int Connection::descriptor() const noexcept { return impl_->receiver_wake.get(); }
+
+// --- authority ---
+
+Result<std::uint32_t> Connection::give(const Capability& from, const Capability& to, std::uint8_t rights,
+                                       std::uint32_t badge, std::chrono::nanoseconds lifetime,
+                                       std::span<const std::byte> payload, Deadline deadline) {
+    const std::uint32_t ticks = ticks_of(lifetime);
+    if (ticks > kMostGrantTicks || lifetime.count() < 0) {
+        return Status::kBadArgument;
+    }
+    Outgoing message = Outgoing::to(to, payload);
+    message.type = Type::kCapability;
+    message.carried = from.id;
+    message.grant.set_rights(rights);
+    message.grant.set_badge(badge);
+    message.grant.set_lifetime(ticks);
+    if (auto good = Impl::check(message); !good) {
+        return good.error();
+    }
+    auto ticket = impl_->submit(impl_->header_for(message, deadline), payload, deadline);
+    if (!ticket) {
+        return ticket.error();
+    }
+    impl_->sending.ring_bell();
+    if (auto verdict = impl_->await_verdict(*ticket, deadline); !verdict) {
+        return verdict.error();
+    }
+    const std::uint32_t given = impl_->sending.take_granted(*ticket);
+    return given != 0 ? Result<std::uint32_t>(given) : Result<std::uint32_t>(Status::kCorrupt);
+}
+
+Result<std::uint32_t> Connection::revoke(const Capability& authority, std::uint32_t descendant) {
+    if (authority.id == 0) {
+        return Verdict::kNoSuchCapability;
+    }
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kRevoke);
+    message.capability = authority.id;
+    message.target = descendant;
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return static_cast<std::uint32_t>(reply->message.value);
+}
+
+Result<std::uint32_t> Connection::revoke_any(std::uint32_t capability) {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kRevoke);
+    message.target = capability;
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return static_cast<std::uint32_t>(reply->message.value);
+}
+
+Result<std::uint32_t> Connection::grant(std::string_view endpoint, std::uint32_t process, std::uint8_t rights,
+                                        std::uint32_t badge, std::chrono::nanoseconds lifetime) {
+    if (!link::valid_name(endpoint)) {
+        return Status::kBadName;
+    }
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kGrant);
+    message.set_name(endpoint);
+    message.object = process;
+    message.rights = rights;
+    message.badge = badge;
+    message.lifetime = ticks_of(lifetime);
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return reply->message.capability;
+}
+
+Result<void> Connection::release(std::uint32_t capability) {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kRelease);
+    message.capability = capability;
+    auto reply = impl_->request(message);
+    return reply ? Result<void>() : Result<void>(reply.error());
+}
+
+Result<Capability> Connection::inspect(std::uint32_t capability) {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kInspect);
+    message.capability = capability;
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    return capability_of(reply->message);
+}
+
+Result<std::string> Connection::list() {
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kList);
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
+    }
+    if (reply->fd_count != 1) {
+        return Status::kCorrupt;
+    }
+    std::string text(reply->message.value, '\0');
+    std::size_t have = 0;
+    while (have < text.size()) {
+        const ssize_t size =
+            ::pread(reply->fds[0].get(), text.data() + have, text.size() - have, static_cast<off_t>(have));
+        if (size <= 0) {
+            return Status::kCorrupt;
+        }
+        have += static_cast<std::size_t>(size);
+    }
+    return text;
+}
+
+Result<void> raw::submit(Connection& connection, const Header& header, std::span<const std::byte> payload) {
+    return connection.impl().submit_raw(header, payload);
+}
+
+}  // namespace keyway

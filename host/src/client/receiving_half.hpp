@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <optional>
+
+#include "client/wake.hpp"
+#include "core/queues.hpp"
+#include "keyway/connection.hpp"
+#include "link/link_memory.hpp"
+#include "ring/ring.hpp"
+
+namespace keyway {
+
+/// The four delivery rings of a connection, and what was set aside from them. One thread at a time.
+class ReceivingHalf {
+  public:
+    ReceivingHalf(link::LinkMemory& memory, int wake_pipe, int bell);
+
+    /// The next message in order of priority, if there is one. Messages that were set aside come first.
+    std::optional<Received> take();
+    /// The same, but only out of the rings.
+    std::optional<Received> take_from_rings();
+    /// Keeps a message for a later `take`, and gives its room in the ring back.
+    void set_aside(Received message);
+
+    /// Something to take, or a ring gone bad.
+    [[nodiscard]] bool ready() const;
+    /// The router wrote something impossible: not to be expected of a router that is in its right mind.
+    [[nodiscard]] bool corrupt() const;
+
+    /// Before sleeping: gives all room back that nobody looks at any more.
+    void release_all();
+    /// Called by Received.
+    void release(std::size_t level) noexcept;
+
+    [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
+
+  private:
+    struct Level {
+        std::optional<ring::Consumer<>> ring;
+        std::uint32_t views = 0;  ///< Received that lie in this ring
+    };
+    void give_back(Level& level) noexcept;
+
+    std::array<Level, limit::kPriorities> levels_;
+    std::deque<Received> aside_;
+    core::PriorityScheduler scheduler_;
+    client::Sleeper sleeper_;
+    link::LinkShared* shared_;
+    int bell_;
+};
+
+}  // namespace keyway

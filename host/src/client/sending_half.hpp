@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "client/wake.hpp"
+#include "keyway/connection.hpp"
+#include "link/link_memory.hpp"
+#include "ring/ring.hpp"
+
+namespace keyway {
+
+/// The submission ring of a connection, and the notice ring that tells what became of submissions. A submission is
+/// known by its ticket, the position in the ring where it ends. One thread at a time.
+class SendingHalf {
+  public:
+    SendingHalf(link::LinkMemory& memory, int wake_pipe, int bell);
+
+    /// Puts a message into the ring; nullopt when there is no room. The router sees it at once but is not woken:
+    /// call `ring_bell` after one or several.
+    std::optional<std::uint64_t> put(const Header& header, std::span<const std::byte> payload);
+    void ring_bell();
+
+    [[nodiscard]] bool has_room(std::uint32_t payload_bytes) { return ring_.has_room(limit::kHeaderBytes + payload_bytes); }
+    /// Everything up to this ticket has been judged.
+    [[nodiscard]] bool judged(std::uint64_t ticket) { return ring_.consumed() >= ticket; }
+    /// The ticket of the last message that was put in.
+    [[nodiscard]] std::uint64_t last_ticket() const { return ring_.tail(); }
+    [[nodiscard]] bool corrupt() const { return ring_.corrupt() || notices_.corrupt(); }
+
+    /// Reads what the router has told.
+    void read_notices();
+    [[nodiscard]] bool notices_pending() const { return notices_.pending(); }
+
+    /// The verdict on a ticket that was not delivered, once; nullopt: nothing bad is known of it.
+    std::optional<Error> take_refusal(std::uint64_t ticket);
+    std::optional<Refusal> next_refusal();
+    /// The capability that a capability message gave its receiver, once; 0: not known.
+    std::uint32_t take_granted(std::uint64_t ticket);
+    /// True once when the callee of the call with this sequence is gone.
+    bool take_peer_gone(std::uint32_t sequence);
+    /// Why the router closed the link, if it said so.
+    [[nodiscard]] std::optional<Error> closed() const { return closed_; }
+
+    [[nodiscard]] std::uint32_t next_sequence() {
+        return ++sequence_ != 0 ? sequence_ : ++sequence_;
+    }
+    [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
+
+  private:
+    void take(const link::NoticeBody& notice);
+
+    ring::Producer<> ring_;
+    ring::Consumer<> notices_;
+    std::deque<Refusal> refusals_;
+    std::unordered_map<std::uint64_t, std::uint32_t> granted_;
+    std::deque<std::uint32_t> peers_gone_;
+    std::optional<Error> closed_;
+    client::Sleeper sleeper_;
+    link::LinkShared* shared_;
+    int bell_;
+    std::uint32_t sequence_ = 0;
+};
+
+}  // namespace keyway

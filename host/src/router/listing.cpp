@@ -1,0 +1,126 @@
+// What `list` answers: the part of the router's state that the asker may see. Everybody sees itself, its own
+// endpoints and capabilities, and the router's totals; observers and administrators see all.
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "router/router_impl.hpp"
+
+namespace keyway {
+
+using core::SlotId;
+using nlohmann::json;
+using router::Link;
+
+namespace {
+
+json describe_rights(std::uint8_t rights) {
+    constexpr std::pair<std::uint8_t, const char*> kNames[] = {
+        {right::kRead, "read"},     {right::kWrite, "write"},     {right::kExecute, "execute"},
+        {right::kGrant, "grant"},   {right::kRevoke, "revoke"},   {right::kQuantum, "quantum"},
+        {right::kDevice, "device"}, {right::kProcess, "process"},
+    };
+    json names = json::array();
+    for (const auto& [bit, name] : kNames) {
+        if ((rights & bit) != 0) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
+// Asks each ring how much its reader has taken; the routing path asks that only when room is short.
+json describe_process(Link& link, const core::CapabilityTable& table) {
+    json queues = json::array();
+    for (std::size_t priority = 0; priority < limit::kPriorities; ++priority) {
+        auto& ring = link.delivery[priority];
+        queues.push_back({{"priority", priority},
+                          {"used_bytes", ring->tail() - ring->consumed()},
+                          {"bytes", ring->capacity()}});
+    }
+    return {{"id", link.id},
+            {"pid", link.pid},
+            {"uid", link.uid},
+            {"name", link.name},
+            {"capabilities", table.share(link.id).used},
+            {"sent", link.counters.sent},
+            {"delivered", link.counters.delivered},
+            {"refused", link.counters.refused},
+            {"expired", link.counters.expired},
+            {"received", link.counters.received},
+            {"waiting", link.held},
+            {"queues", std::move(queues)}};
+}
+
+}  // namespace
+
+std::string Router::Impl::listing(const Link& viewer) const {
+    const bool all = observes(viewer) || administers(viewer);
+    json verdicts = json::object();
+    std::uint64_t sent = 0;
+    for (std::size_t i = 0; i < kVerdictCount; ++i) {
+        const std::uint64_t count = counters_.verdict[i].load(std::memory_order_relaxed);
+        verdicts[std::string(name_of(static_cast<Verdict>(i)))] = count;
+        sent += count;
+    }
+    const std::uint64_t delivered = verdicts["delivered"];
+    const std::uint64_t expired = std::uint64_t{verdicts["expired"]} + std::uint64_t{verdicts["timed_out"]};
+
+    json processes = json::array();
+    for (const auto& link : links_) {
+        if (link != nullptr && link->state == Link::State::kLive && (all || link.get() == &viewer)) {
+            processes.push_back(describe_process(*link, table_));
+        }
+    }
+    json endpoints = json::array();
+    for (const auto& [name, id] : names_) {
+        if (all || directory_.owner(id) == viewer.id) {
+            endpoints.push_back({{"id", id}, {"name", name}, {"owner", directory_.owner(id)}});
+        }
+    }
+    json capabilities = json::array();
+    const auto add = [&](SlotId slot) {
+        const Entry& entry = table_.entry(slot);
+        json expires = nullptr;
+        if (entry.expiry() != 0) {
+            const std::uint32_t tick = now().tick;
+            const std::uint64_t ticks = entry.expiry() > tick ? entry.expiry() - tick : 0;
+            expires = (ticks << limit::kTickShift) / 1'000'000;
+        }
+        const SlotId parent = table_.parent(slot);
+        // Whose capability ours was derived from is nobody's business but an observer's.
+        const json shown_parent = parent != 0 && all ? json(table_.id(parent)) : json(nullptr);
+        capabilities.push_back({{"id", table_.id(slot)},
+                                {"owner", entry.owner()},
+                                {"kind", name_of(Kind{entry.kind()})},
+                                {"object", entry.object()},
+                                {"rights", describe_rights(entry.rights())},
+                                {"badge", entry.badge()},
+                                {"expires_in_ms", expires},
+                                {"parent", shown_parent}});
+    };
+    for (const auto& link : links_) {
+        if (link != nullptr && (all || link.get() == &viewer)) {
+            for (SlotId slot = table_.first_owned(link->id); slot != 0; slot = table_.next_owned(slot)) {
+                add(slot);
+            }
+        }
+    }
+    return json{{"router",
+                 {{"pid", ::getpid()},
+                  {"uptime_ns", now_ns_ - origin_ns_},
+                  {"sent", sent},
+                  {"delivered", delivered},
+                  {"refused", sent - delivered - expired},
+                  {"expired", expired},
+                  {"verdicts", std::move(verdicts)},
+                  {"processes", counters_.links_opened.load() - counters_.links_closed.load()},
+                  {"capabilities", {{"used", table_.in_use()}, {"slots", table_.slot_count()}}}}},
+                {"processes", std::move(processes)},
+                {"endpoints", std::move(endpoints)},
+                {"capabilities", std::move(capabilities)}}
+        .dump();
+}
+
+}  // namespace keyway

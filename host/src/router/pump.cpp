@@ -1,0 +1,357 @@
+// The way of a message through the router. Everything here runs for each message and neither allocates nor enters
+// the kernel, except to wake somebody who sleeps.
+
+#include <algorithm>
+#include <cstddef>
+
+#include "base/check.hpp"
+#include "ring/park.hpp"
+#include "ring/shared_copy.hpp"
+#include "router/router_impl.hpp"
+
+namespace keyway {
+
+using core::ObjectId;
+using core::ProcessId;
+using router::Link;
+
+namespace {
+
+constexpr std::uint32_t kMessagesPerTurn = 64;  ///< then the next link gets its turn
+
+/// The destinations of one message: the delivery rings of the endpoints' owners. `has_room` remembers who had
+/// none. An event goes to each process at most once, because only home endpoints subscribe.
+class DeliveryRings {
+  public:
+    DeliveryRings(Router::Impl& router, std::span<const std::byte> payload) : router_(router), payload_(payload) {}
+
+    [[nodiscard]] bool has_room(ObjectId destination, unsigned priority, std::uint32_t length) {
+        Link& link = owner(destination);
+        auto& ring = *link.delivery[priority];
+        if (ring.has_room(limit::kHeaderBytes + length)) {
+            return true;
+        }
+        full_ = &link;
+        return false;
+    }
+
+    void push(ObjectId destination, unsigned priority, const Header& header) {
+        Link& link = owner(destination);
+        auto& ring = *link.delivery[priority];
+        const auto length = static_cast<std::uint32_t>(payload_.size());
+        std::byte* body = ring.try_reserve(limit::kHeaderBytes + length);
+        KEYWAY_CHECK(body != nullptr);
+        ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&header), sizeof header);
+        ring::copy_shared_to_shared(body + sizeof header, payload_.data(), payload_.size());
+        ring.commit();
+        ++link.counters.received;
+        router_.touch_receiver(link, priority);
+    }
+
+    [[nodiscard]] Link* full() const { return full_; }
+
+  private:
+    [[nodiscard]] Link& owner(ObjectId destination) const {
+        return *router_.link_of(router_.directory_.owner(destination));
+    }
+    Router::Impl& router_;
+    std::span<const std::byte> payload_;
+    Link* full_ = nullptr;
+};
+static_assert(core::DestinationQueues<DeliveryRings>);
+
+}  // namespace
+
+void Router::Impl::touch_receiver(Link& link, unsigned priority) {
+    if (!link.wake_receiver && !link.wake_sender) {
+        touched_.push_back(&link);
+    }
+    link.wake_receiver = true;
+    link.fresh = static_cast<std::uint8_t>(link.fresh | 1U << priority);
+}
+
+void Router::Impl::touch_sender(Link& link) {
+    if (!link.wake_receiver && !link.wake_sender) {
+        touched_.push_back(&link);
+    }
+    link.wake_sender = true;
+}
+
+bool Router::Impl::pass() {
+    bool worked = false;
+    for (std::size_t i = 0; i < stuck_notices_.size();) {
+        Link& link = *stuck_notices_[i];
+        if (flush_notices(link)) {
+            stuck_notices_[i] = stuck_notices_.back();
+            stuck_notices_.pop_back();
+        } else {
+            ++i;
+        }
+    }
+    for (std::size_t i = 0; i < held_.size();) {
+        Link& link = *held_[i];
+        worked |= retry_held(link);
+        if (link.held) {
+            ++i;
+        } else {
+            held_[i] = held_.back();
+            held_.pop_back();
+        }
+    }
+    // Links may join the list while we walk it; none leaves it, and none is closed, before the pass is over.
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+        Link& link = *active_[i];
+        if (pump(link, kMessagesPerTurn) != 0) {
+            link.idle_since = now_ns_;
+            worked = true;
+        }
+    }
+    if (!touched_.empty()) {
+        wake_touched();
+    }
+    return worked;
+}
+
+std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
+    std::uint32_t count = 0;
+    ring::Record record;
+    while (count < most && !link.held && !link.quarantined) {
+        // A refusal must have a place to be told in. Who doesn't read its notices isn't served.
+        link.choked = !link.closing &&
+                      (!link.pending_notices.empty() || !link.notices->has_room(sizeof(link::NoticeBody)));
+        if (link.choked) {
+            break;
+        }
+        const ring::Poll poll = link.submissions->peek(record);
+        if (poll == ring::Poll::kEmpty) {
+            break;
+        }
+        if (poll == ring::Poll::kCorrupt) {
+            quarantine(link);
+            break;
+        }
+        if (!judge(link, record)) {
+            break;
+        }
+        ++count;
+    }
+    if (count != 0) {
+        link.submissions->release();
+        touch_sender(link);
+    }
+    return count;
+}
+
+// The link is closed once the pass is over; until then nothing more is taken from it.
+void Router::Impl::quarantine(Link& link) {
+    if (!link.quarantined) {
+        link.quarantined = true;
+        doomed_.push_back(&link);
+    }
+}
+
+// Judges one record and takes it off the ring; false when it waits for room and stays.
+bool Router::Impl::judge(Link& link, const ring::Record& record) {
+    const std::uint64_t ticket = record.position + ring::record_bytes(static_cast<std::uint32_t>(record.body.size()));
+    if (record.body.size() < limit::kHeaderBytes) {
+        link.submissions->advance();
+        finish(link, Verdict::kMalformed, ticket);
+        return true;
+    }
+    Header header;
+    ring::copy_from_shared(reinterpret_cast<std::byte*>(&header), record.body.data(), sizeof header);
+    const auto payload = record.body.subspan(limit::kHeaderBytes);
+    if (header.length() != payload.size()) {
+        link.submissions->advance();
+        finish(link, Verdict::kMalformed, ticket);
+        return true;
+    }
+    DeliveryRings rings(*this, payload);
+    const core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
+    if (outcome.verdict == Verdict::kFull) {
+        Link& full = *rings.full();
+        if (full.delivery[header.priority()]->corrupt()) {
+            quarantine(full);  // until it is closed it is merely full
+        }
+        if ((header.flags() & flag::kNoWait) == 0 && !link.closing) {
+            hold(link, header, ticket);
+            link.held_for = full.id;
+            link.held_consumed = full.delivery[header.priority()]->consumed();
+            return false;
+        }
+    }
+    link.submissions->advance();
+    if (outcome.created != 0 && Type{header.type()} == Type::kCapability) {
+        notify(link, {.kind = static_cast<std::uint8_t>(Notice::kGranted),
+                      .code = 0,
+                      .reserved = 0,
+                      .value = outcome.created,
+                      .ticket = ticket});
+    }
+    finish(link, outcome.verdict, ticket);
+    return true;
+}
+
+// Counts a verdict, and tells the sender unless the message was delivered.
+void Router::Impl::finish(Link& link, Verdict verdict, std::uint64_t ticket) {
+    bump(counters_.verdict[static_cast<std::size_t>(verdict)]);
+    ++link.counters.sent;
+    switch (verdict) {
+        case Verdict::kDelivered:
+            ++link.counters.delivered;
+            return;
+        case Verdict::kExpired:
+        case Verdict::kTimedOut:
+            ++link.counters.expired;
+            break;
+        default:
+            ++link.counters.refused;
+            break;
+    }
+    notify(link, {.kind = static_cast<std::uint8_t>(Notice::kRefused),
+                  .code = static_cast<std::uint8_t>(verdict),
+                  .reserved = 0,
+                  .value = 0,
+                  .ticket = ticket});
+}
+
+void Router::Impl::hold(Link& link, const Header& header, std::uint64_t ticket) {
+    link.held = true;
+    link.held_priority = header.priority();
+    link.held_deadline = header.carried() == 0 ? header.timestamp() : 0;
+    link.held_ticket = ticket;
+    if (std::ranges::find(held_, &link) == held_.end()) {
+        held_.push_back(&link);
+    }
+}
+
+// Looks whether a held message can go on; true when it was judged.
+bool Router::Impl::retry_held(Link& link) {
+    if (!link.held) {
+        return true;
+    }
+    if (link.held_deadline != 0 && now_ns_ >= link.held_deadline) {
+        give_up_held(link, Verdict::kTimedOut);
+        return true;
+    }
+    const Link* full = link_of(link.held_for);
+    if (full != nullptr && full->state == Link::State::kLive) {
+        auto& ring = const_cast<Link*>(full)->delivery[link.held_priority];
+        if (ring->consumed() == link.held_consumed && !ring->corrupt()) {
+            return false;
+        }
+    }
+    // Room, or nobody there any more: either way route() decides anew, from the first check on.
+    link.held = false;
+    activate(link);
+    return pump(link, kMessagesPerTurn) != 0;
+}
+
+void Router::Impl::give_up_held(Link& link, Verdict verdict) {
+    link.held = false;
+    ring::Record record;
+    if (link.submissions->peek(record) == ring::Poll::kRecord) {
+        link.submissions->advance();
+        link.submissions->release();
+        finish(link, verdict, link.held_ticket);
+        touch_sender(link);
+    }
+    activate(link);
+}
+
+void Router::Impl::notify(Link& link, const link::NoticeBody& notice) {
+    if (link.state != Link::State::kLive || link.closing) {
+        return;
+    }
+    std::byte* body = link.pending_notices.empty() ? link.notices->try_reserve(sizeof notice) : nullptr;
+    if (body == nullptr) {
+        if (link.pending_notices.empty()) {
+            stuck_notices_.push_back(&link);
+        }
+        link.pending_notices.push_back(notice);
+        return;
+    }
+    ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&notice), sizeof notice);
+    link.notices->commit();
+    link.notices->tidy();
+    touch_sender(link);
+}
+
+// True when nothing is pending any more.
+bool Router::Impl::flush_notices(Link& link) {
+    while (!link.pending_notices.empty()) {
+        std::byte* body = link.notices->try_reserve(sizeof(link::NoticeBody));
+        if (body == nullptr) {
+            return false;
+        }
+        ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&link.pending_notices.front()),
+                             sizeof(link::NoticeBody));
+        link.notices->commit();
+        link.pending_notices.pop_front();
+        touch_sender(link);
+    }
+    return true;
+}
+
+void Router::Impl::wake_touched() {
+    ring::publication_fence<ring::NativeAtomics>();
+    const auto wake = [](const UniqueFd& pipe) {
+        // Full means that it has been told already. The writing end is ours alone, so it can't be made to block.
+        const char token = 1;
+        [[maybe_unused]] const ssize_t written = ::write(pipe.get(), &token, 1);
+    };
+    for (Link* link : touched_) {
+        auto& shared = link->memory.shared();
+        if (link->wake_receiver) {
+            ring::wake_if_parked_after_fence(shared.receiver, [&] { wake(link->receiver_wake); });
+            for (std::size_t priority = 0; priority < limit::kPriorities; ++priority) {
+                if ((link->fresh >> priority & 1U) != 0) {
+                    link->delivery[priority]->tidy();
+                }
+            }
+            link->fresh = 0;
+        }
+        if (link->wake_sender) {
+            ring::wake_if_parked_after_fence(shared.sender, [&] { wake(link->sender_wake); });
+        }
+        link->wake_receiver = link->wake_sender = false;
+    }
+    touched_.clear();
+}
+
+void Router::Impl::tell_ended(const Entry& entry, core::CapabilityId id, ProcessId by) {
+    if (Kind{entry.kind()} == Kind::kReply) {
+        // The callee can't answer any more: the caller hears at once.
+        Link* caller = link_of(entry.object());
+        if (caller != nullptr && entry.object() != by) {
+            notify(*caller, {.kind = static_cast<std::uint8_t>(Notice::kPeerGone),
+                             .code = 0,
+                             .reserved = 0,
+                             .value = entry.badge(),
+                             .ticket = 0});
+        }
+        return;
+    }
+    Link* owner = link_of(entry.owner());
+    if (owner != nullptr && entry.owner() != by) {
+        notify(*owner, {.kind = static_cast<std::uint8_t>(Notice::kRevoked),
+                        .code = 0,
+                        .reserved = 0,
+                        .value = id,
+                        .ticket = 0});
+    }
+}
+
+bool Router::Impl::deliver_from_router(Link& link, const Header& header) {
+    std::byte* body = link.delivery[header.priority()]->try_reserve(limit::kHeaderBytes);
+    if (body == nullptr) {
+        return false;
+    }
+    ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&header), sizeof header);
+    link.delivery[header.priority()]->commit();
+    ++link.counters.received;
+    touch_receiver(link, header.priority());
+    return true;
+}
+
+}  // namespace keyway

@@ -1,0 +1,157 @@
+#pragma once
+
+// The router's state and its parts. One thread runs all of it but what is marked "any thread".
+//
+//     router.cpp     life: listening, accepting, the loop, sleeping, draining
+//     pump.cpp       the way of a message: submission ring -> route() -> delivery rings
+//     requests.cpp   what processes ask on their control sockets
+//     listing.cpp    what `list` answers
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/capability_table.hpp"
+#include "core/directory.hpp"
+#include "core/route.hpp"
+#include "keyway/router.hpp"
+#include "link/control.hpp"
+#include "router/link.hpp"
+
+namespace keyway {
+
+namespace router {
+
+/// What an epoll event is about.
+enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell };
+
+/// Watch, process id, and the link's serial, which tells a late event from one of a new link with the same id.
+[[nodiscard]] constexpr std::uint64_t tag_of(Watch watch, std::uint32_t id = 0, std::uint32_t serial = 0) noexcept {
+    return static_cast<std::uint64_t>(watch) << 56 | static_cast<std::uint64_t>(id) << 32 | serial;
+}
+
+}  // namespace router
+
+struct Router::Impl {
+    explicit Impl(RouterOptions options);
+    ~Impl();
+
+    // --- router.cpp ---
+    Result<void> listen();
+    void run();
+    void stop() noexcept;      ///< any thread, and signal handlers
+    void adopt(int socket);    ///< any thread
+    void set_policy(Policy policy);  ///< any thread
+
+    void accept_all();
+    void admit(UniqueFd socket);
+    void take_over_requests();  ///< what other threads have left for us
+    void handle_events(int timeout_ms);
+    void sleep();
+    void drain(router::Link& link);
+    void watch(int fd, std::uint32_t events, std::uint64_t tag);
+    void log(std::string_view line) const;
+
+    /// Ends a link: judges what it has submitted, ends its authority, tells who waited for it.
+    void close_link(router::Link& link, Error reason);
+    void reap();
+    /// Stops polling what has been quiet for `spin`; then it rings its bell.
+    void rest_quiet_links();
+    void activate(router::Link& link);
+    void deactivate(router::Link& link);
+
+    // --- pump.cpp ---
+    /// One look at every active link; true when anything was done.
+    bool pass();
+    std::uint32_t pump(router::Link& link, std::uint32_t most);
+    bool judge(router::Link& link, const ring::Record& record);
+    void finish(router::Link& link, Verdict verdict, std::uint64_t ticket);
+    void hold(router::Link& link, const Header& header, std::uint64_t ticket);
+    bool retry_held(router::Link& link);
+    void give_up_held(router::Link& link, Verdict verdict);
+    void notify(router::Link& link, const link::NoticeBody& notice);
+    bool flush_notices(router::Link& link);
+    void quarantine(router::Link& link);
+    void wake_touched();
+    void touch_receiver(router::Link& link, unsigned priority);
+    void touch_sender(router::Link& link);
+    void tell_ended(const Entry& entry, core::CapabilityId id, core::ProcessId by);
+    /// Puts a message of the router's own into a process's delivery ring; false when there is no room.
+    bool deliver_from_router(router::Link& link, const Header& header);
+
+    // --- requests.cpp ---
+    void serve(router::Link& link);
+    link::ControlMessage answer(router::Link& link, const link::ControlMessage& request);
+    Result<void> say_hello(router::Link& link, const link::ControlMessage& request);
+    Result<void> seal(router::Link& link);
+    Result<void> register_endpoint(router::Link& link, std::string_view name, link::ControlMessage& reply);
+    Result<void> lookup(router::Link& link, std::string_view name, link::ControlMessage& reply);
+    Result<void> close_endpoint(router::Link& link, core::ObjectId endpoint);
+    Result<void> grant(router::Link& link, const link::ControlMessage& request, link::ControlMessage& reply);
+    Result<void> revoke(router::Link& link, const link::ControlMessage& request, link::ControlMessage& reply);
+    Result<void> release(router::Link& link, core::CapabilityId capability);
+    Result<void> inspect(router::Link& link, core::CapabilityId capability, link::ControlMessage& reply);
+    void cancel(router::Link& link, const link::ControlMessage& request);
+
+    // --- listing.cpp ---
+    [[nodiscard]] std::string listing(const router::Link& viewer) const;
+
+    [[nodiscard]] bool administers(const router::Link& link) const;
+    [[nodiscard]] bool observes(const router::Link& link) const;
+
+    [[nodiscard]] router::Link* link_of(core::ProcessId id) const { return links_[id].get(); }
+    [[nodiscard]] core::Now now() const { return core::Now::at(now_ns_, origin_ns_); }
+    void read_clock();
+
+    struct Counters {
+        std::atomic<std::uint64_t> verdict[32] = {};
+        std::atomic<std::uint64_t> links_opened{0};
+        std::atomic<std::uint64_t> links_closed{0};
+        std::atomic<std::uint64_t> links_quarantined{0};
+        std::atomic<std::uint64_t> sleeps{0};
+    };
+    /// One writer, so no locked instruction is needed.
+    static void bump(std::atomic<std::uint64_t>& counter) {
+        counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    }
+
+    RouterOptions options_;
+    Policy policy_;
+    core::CapabilityTable table_;
+    core::Directory directory_;
+    std::vector<std::unique_ptr<router::Link>> links_;  ///< by process id
+    std::map<std::string, core::ObjectId, std::less<>> names_;
+    std::unordered_map<core::ObjectId, std::string> name_of_;
+    std::map<std::uint32_t, router::User> users_;
+    std::map<std::int32_t, std::uint32_t> connections_of_pid_;
+
+    std::vector<router::Link*> active_;
+    std::vector<router::Link*> held_;
+    std::vector<router::Link*> touched_;
+    std::vector<router::Link*> stuck_notices_;  ///< links with pending notices
+    std::vector<router::Link*> doomed_;         ///< to be closed when the pass is over
+
+    UniqueFd epoll_;
+    UniqueFd listener_;
+    UniqueFd wake_;
+    UniqueFd spare_;  ///< given up for a moment when descriptors run out, to refuse politely
+    std::string bound_path_;
+
+    std::uint64_t origin_ns_ = 0;
+    std::uint64_t now_ns_ = 0;
+    std::uint32_t next_serial_ = 1;
+    Counters counters_;
+
+    std::atomic<bool> stopping_{false};
+    std::atomic<bool> errands_{false};
+    std::mutex errands_mutex_;
+    std::vector<UniqueFd> adopted_;
+    std::unique_ptr<Policy> new_policy_;
+};
+
+}  // namespace keyway

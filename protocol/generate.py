@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""Writes every file that is derived from keyway.toml.
+
+    generate.py            write the files
+    generate.py --check    write nothing, fail with a diff when one of them is stale
+
+Only the standard library is used (tomllib, Python 3.11).
+"""
+
+import argparse
+import difflib
+import pathlib
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this."
+STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "frame": "Frame"}
+
+
+def camel(name):
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def struct_bits(fields):
+    return max(f["lsb"] + f["width"] for f in fields)
+
+
+def check(spec):
+    """Refuses a contract that contradicts itself; returns nothing."""
+    for struct in STRUCTS:
+        used = 0
+        for field in spec[struct]["fields"]:
+            mask = ((1 << field["width"]) - 1) << field["lsb"]
+            if used & mask:
+                sys.exit(f"keyway.toml: {struct}.{field['name']} overlaps another field")
+            if field["lsb"] // 64 != (field["lsb"] + field["width"] - 1) // 64:
+                sys.exit(f"keyway.toml: {struct}.{field['name']} crosses a 64-bit word")
+            used |= mask
+        if used != (1 << struct_bits(spec[struct]["fields"])) - 1:
+            sys.exit(f"keyway.toml: {struct} has bits that belong to no field")
+    for name, enum in spec["enums"].items():
+        values = [v["value"] for v in enum["values"]]
+        if len(set(values)) != len(values):
+            sys.exit(f"keyway.toml: two values of {name} are equal")
+        if max(values) >= 1 << enum["width"]:
+            sys.exit(f"keyway.toml: a value of {name} needs more than {enum['width']} bits")
+    limits = {k: v["value"] for k, v in spec["limits"].items()}
+    if struct_bits(spec["header"]["fields"]) != 8 * limits["header_bytes"]:
+        sys.exit("keyway.toml: limits.header_bytes does not fit the header")
+    if struct_bits(spec["entry"]["fields"]) != limits["entry_bits"]:
+        sys.exit("keyway.toml: limits.entry_bits does not fit the entry")
+    if limits["slot_bits"] + limits["generation_bits"] != 32 or limits["slots"] != 1 << limits["slot_bits"]:
+        sys.exit("keyway.toml: slot and generation bits do not make a 32-bit capability id")
+    offsets = [r["offset"] for r in spec["registers"]["items"]]
+    if len(set(offsets)) != len(offsets) or any(o % 4 for o in offsets):
+        sys.exit("keyway.toml: register offsets must be distinct multiples of 4")
+
+
+def c_header(spec):
+    out = [f"/* {NOTE} */", "#ifndef KEYWAY_PROTOCOL_H", "#define KEYWAY_PROTOCOL_H", ""]
+    contract = spec["contract"]
+    out += [f"/* {contract['doc']} */",
+            f"#define KEYWAY_MAGIC 0x{contract['magic']:08X}UL",
+            f"#define KEYWAY_VERSION_MAJOR {contract['major']}",
+            f"#define KEYWAY_VERSION_MINOR {contract['minor']}", ""]
+    for name, limit in spec["limits"].items():
+        out += [f"/* {limit['doc']} */", f"#define KEYWAY_LIMIT_{name.upper()} {limit['value']}UL"]
+    for struct in STRUCTS:
+        out += ["", f"/* {struct}: {spec[struct]['doc']} */"]
+        for field in spec[struct]["fields"]:
+            prefix = f"KEYWAY_{struct.upper()}_{field['name'].upper()}"
+            out += [f"#define {prefix}_LSB {field['lsb']}", f"#define {prefix}_WIDTH {field['width']}"]
+    for name, enum in spec["enums"].items():
+        out += ["", f"/* {enum['doc']} */"]
+        for value in enum["values"]:
+            out += [f"/* {value['doc']} */",
+                    f"#define KEYWAY_{name.upper()}_{value['name'].upper()} {value['value']}"]
+    out += ["", f"/* {spec['registers']['doc']} */"]
+    for reg in spec["registers"]["items"]:
+        out += [f"/* {reg['access']}: {reg['doc']} */",
+                f"#define KEYWAY_REG_{reg['name'].upper()} 0x{reg['offset']:03X}"]
+    out += [f"#define KEYWAY_REG_SIZE 0x{spec['registers']['size']:X}", "", "#endif", ""]
+    return "\n".join(out)
+
+
+def cpp_struct(name, spec):
+    """A trivially copyable struct over 64-bit words with one getter and one setter a field."""
+    fields = spec["fields"]
+    words = (struct_bits(fields) + 63) // 64
+    out = [f"/// {spec['doc']}", f"struct {name} {{", f"    std::array<std::uint64_t, {words}> words{{}};", ""]
+    for field in fields:
+        word, shift, width = field["lsb"] // 64, field["lsb"] % 64, field["width"]
+        kind = next(t for b, t in ((8, "uint8_t"), (16, "uint16_t"), (32, "uint32_t"), (64, "uint64_t"))
+                    if width <= b)
+        mask = (1 << width) - 1
+        shifted = f"words[{word}] >> {shift}" if shift else f"words[{word}]"
+        if width < 64:
+            get = f"({shifted}) & 0x{mask:X}U" if shift else f"{shifted} & 0x{mask:X}U"
+            put = (f"words[{word}] = (words[{word}] & ~(std::uint64_t{{0x{mask:X}}} << {shift})) |\n"
+                   f"                   ((std::uint64_t{{value}} & 0x{mask:X}U) << {shift});")
+        else:
+            get, put = shifted, f"words[{word}] = value;"
+        out += [f"    /// {field['doc']}",
+                f"    [[nodiscard]] constexpr std::{kind} {field['name']}() const noexcept {{",
+                f"        return static_cast<std::{kind}>({get});", "    }",
+                f"    constexpr void set_{field['name']}(std::{kind} value) noexcept {{", f"        {put}", "    }"]
+    out += ["", f"    friend constexpr bool operator==(const {name}&, const {name}&) = default;", "};",
+            f"static_assert(sizeof({name}) == {words * 8} && std::is_trivially_copyable_v<{name}>);", ""]
+    return out
+
+
+def cpp_header(spec):
+    contract = spec["contract"]
+    out = [f"// {NOTE}", "#pragma once", "", "#include <array>", "#include <bit>", "#include <cstddef>",
+           "#include <cstdint>", "#include <string_view>", "#include <type_traits>", "", "namespace keyway {", "",
+           'static_assert(std::endian::native == std::endian::little, "the contract is little-endian");', "",
+           f"/// {contract['doc']}",
+           f"inline constexpr std::uint32_t kMagic = 0x{contract['magic']:08X};",
+           f"inline constexpr std::uint16_t kVersionMajor = {contract['major']};",
+           f"inline constexpr std::uint16_t kVersionMinor = {contract['minor']};", "", "namespace limit {"]
+    for name, limit in spec["limits"].items():
+        out += [f"/// {limit['doc']}", f"inline constexpr std::uint32_t k{camel(name)} = {limit['value']};"]
+    out += ["}  // namespace limit", ""]
+    for name, enum in spec["enums"].items():
+        bits = name in ("flag", "right", "entry_flag", "grant_flag")
+        if bits:
+            out += [f"/// {enum['doc']}", f"namespace {name} {{"]
+            for value in enum["values"]:
+                out += [f"/// {value['doc']}",
+                        f"inline constexpr std::uint8_t k{camel(value['name'])} = 0x{value['value']:02X};"]
+            every = 0
+            for value in enum["values"]:
+                every |= value["value"]
+            out += ["/// All of them.", f"inline constexpr std::uint8_t kAll = 0x{every:02X};",
+                    f"}}  // namespace {name}", ""]
+            continue
+        out += [f"/// {enum['doc']}", f"enum class {camel(name)} : std::uint8_t {{"]
+        for value in enum["values"]:
+            out += [f"    k{camel(value['name'])} = {value['value']},  ///< {value['doc']}"]
+        out += ["};",
+                f"/// The name of a {name} as it stands in this contract; \"unknown\" for any other value.",
+                f"[[nodiscard]] constexpr std::string_view name_of({camel(name)} value) noexcept {{",
+                "    switch (value) {"]
+        for value in enum["values"]:
+            out += [f"        case {camel(name)}::k{camel(value['name'])}:", f"            return \"{value['name']}\";"]
+        out += ["    }", "    return \"unknown\";", "}"]
+        if "remedy" in enum["values"][0]:
+            for what, doc in (("doc", "What it means, in a sentence."), ("remedy", "What to do about it.")):
+                out += [f"/// {doc}",
+                        f"[[nodiscard]] constexpr std::string_view {what}_of({camel(name)} value) noexcept {{",
+                        "    switch (value) {"]
+                for value in enum["values"]:
+                    out += [f"        case {camel(name)}::k{camel(value['name'])}:",
+                            f"            return \"{value[what]}\";"]
+                out += ["    }", "    return \"\";", "}"]
+        out += [f"/// Number of values of {camel(name)}.",
+                f"inline constexpr std::size_t k{camel(name)}Count = {len(enum['values'])};", ""]
+    for struct, name in STRUCTS.items():
+        out += cpp_struct(name, spec[struct])
+    out += [f"/// {spec['registers']['doc']}", "namespace reg {"]
+    for reg in spec["registers"]["items"]:
+        out += [f"/// {reg['access']}: {reg['doc']}",
+                f"inline constexpr std::uint32_t k{camel(reg['name'])} = 0x{reg['offset']:03X};"]
+    out += ["/// Size of the block in bytes.",
+            f"inline constexpr std::uint32_t kSize = 0x{spec['registers']['size']:X};", "}  // namespace reg", "",
+            "static_assert(sizeof(Header) == limit::kHeaderBytes);",
+            "static_assert(sizeof(Entry) * 8 == limit::kEntryBits);", "", "}  // namespace keyway", ""]
+    return "\n".join(out)
+
+
+def sv_package(spec):
+    out = [f"// {NOTE}", "// Structs are packed: the first member is the most significant.", "", "package keyway_pkg;", ""]
+    contract = spec["contract"]
+    out += [f"  localparam logic [31:0] Magic = 32'h{contract['magic']:08X};",
+            f"  localparam logic [15:0] VersionMajor = 16'd{contract['major']};",
+            f"  localparam logic [15:0] VersionMinor = 16'd{contract['minor']};", ""]
+    for name, limit in spec["limits"].items():
+        out += [f"  // {limit['doc']}", f"  localparam int unsigned {camel(name)} = {limit['value']};"]
+    out += [""]
+    for name, enum in spec["enums"].items():
+        out += [f"  // {enum['doc']}"]
+        for value in enum["values"]:
+            out += [f"  localparam logic [{enum['width'] - 1}:0] {camel(name)}{camel(value['name'])} ="
+                    f" {enum['width']}'h{value['value']:X};"]
+        out += [""]
+    for struct in STRUCTS:
+        fields = sorted(spec[struct]["fields"], key=lambda f: -f["lsb"])
+        out += [f"  // {spec[struct]['doc']}", "  typedef struct packed {"]
+        out += [f"    logic [{f['width'] - 1}:0] {f['name']};" if f["width"] > 1 else f"    logic {f['name']};"
+                for f in fields]
+        out += [f"  }} {struct}_t;",
+                f"  localparam int unsigned {camel(struct)}Bits = {struct_bits(fields)};", ""]
+    out += [f"  // {spec['registers']['doc']}"]
+    for reg in spec["registers"]["items"]:
+        out += [f"  localparam logic [11:0] Reg{camel(reg['name'])} = 12'h{reg['offset']:03X};"]
+    out += [f"  localparam int unsigned RegSize = {spec['registers']['size']};", "", "endpackage", ""]
+    return "\n".join(out)
+
+
+def reference(spec):
+    def table(head, rows):
+        return [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head),
+                *[" | ".join(["", *row, ""]).strip() for row in rows], ""]
+
+    contract = spec["contract"]
+    out = [f"<!-- {NOTE} -->", "# The Keyway contract", "",
+           f"Version {contract['major']}.{contract['minor']}, magic `0x{contract['magic']:08X}`. {contract['doc']}", "",
+           "All structures are little-endian; bits count from the least significant one.", "", "## Limits", ""]
+    out += table(["limit", "value", "meaning"],
+                 [[f"`{k}`", str(v["value"]), v["doc"]] for k, v in spec["limits"].items()])
+    for struct in STRUCTS:
+        out += [f"## Structure `{struct}`", "", spec[struct]["doc"], ""]
+        out += table(["bits", "field", "meaning"],
+                     [[f"{f['lsb'] + f['width'] - 1}:{f['lsb']}", f"`{f['name']}`", f["doc"]]
+                      for f in spec[struct]["fields"]])
+        if "trailer_doc" in spec[struct]:
+            out += [spec[struct]["trailer_doc"], ""]
+    for name, enum in spec["enums"].items():
+        out += [f"## `{name}`", "", enum["doc"], ""]
+        remedy = "remedy" in enum["values"][0]
+        form = (lambda v: f"0x{v:02X}") if name in ("flag", "right", "entry_flag", "grant_flag", "usb_request") else str
+        out += table(["value", "name", "meaning"] + (["what to do"] if remedy else []),
+                     [[form(v["value"]), f"`{v['name']}`", v["doc"]] + ([v["remedy"]] if remedy else [])
+                      for v in enum["values"]])
+    out += ["## Registers", "", spec["registers"]["doc"], ""]
+    out += table(["offset", "register", "access", "meaning"],
+                 [[f"0x{r['offset']:03X}", f"`{r['name']}`", r["access"], r["doc"]]
+                  for r in spec["registers"]["items"]])
+    return "\n".join(out)
+
+
+OUTPUTS = {
+    "host/include/keyway/protocol.h": c_header,
+    "host/include/keyway/protocol.hpp": cpp_header,
+    "rtl/keyway_pkg.sv": sv_package,
+    "docs/protocol.md": reference,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="fail when a generated file is stale")
+    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="tree whose files are written or checked")
+    args = parser.parse_args()
+    with open(ROOT / "protocol/keyway.toml", "rb") as source:
+        spec = tomllib.load(source)
+    check(spec)
+    stale = False
+    for path, render in OUTPUTS.items():
+        target, want = args.root / path, render(spec)
+        have = target.read_text() if target.exists() else ""
+        if have == want:
+            continue
+        if args.check:
+            stale = True
+            sys.stderr.writelines(difflib.unified_diff(have.splitlines(True), want.splitlines(True),
+                                                       path, f"{path} (as generated)"))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(want)
+            print(f"wrote {path}")
+    if stale:
+        sys.exit("generated files are stale: run protocol/generate.py and commit what it writes")
+
+
+if __name__ == "__main__":
+    main()
