@@ -340,12 +340,12 @@ class Consumer {
         return *std::launder(reinterpret_cast<const std::uint64_t*>(at(position)));
     }
 
-    // Padding runs to the end of the data area, is never as long as the longest record, and so never begins
-    // at offset 0: two in a row are impossible, and peek() needs no loop.
+    // Padding runs to the end of the data area and is shorter than the longest record, which is half of the
+    // ring at most. So it never begins at offset 0, two in a row are impossible, and peek() needs no loop.
     bool skip_padding(Commit commit) {
         const std::uint64_t offset = head_ & (capacity_ - 1);
         const std::uint64_t end = head_ + capacity_ - offset;
-        if (corrupt_ || commit.tag != tag_of(head_) || commit.length != 0 || offset == 0 ||
+        if (corrupt_ || commit.tag != tag_of(head_) || commit.length != 0 ||
             end - head_ >= record_bytes(max_body_) || !within_room(end)) {
             return false;
         }
