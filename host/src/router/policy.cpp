@@ -9,12 +9,21 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <initializer_list>
 #include <optional>
 #include <string>
 
-#define TOML_EXCEPTIONS 0
+// toml++ before 3.4 asserts, or assumes without looking, what some malformed table headers don't keep. A file must
+// not be able to end the router, so a failed assertion of the parser's becomes a fault of the file.
+namespace {
+struct ParserAssertion {};
+[[noreturn]] void parser_assertion_failed() { throw ParserAssertion{}; }
+}  // namespace
+#undef NDEBUG
+#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? static_cast<void>(0) : parser_assertion_failed())
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
 
@@ -409,6 +418,25 @@ class PolicyReader {
     std::vector<PolicyError> faults_;
 };
 
+// Where the first table header stands that has no name.
+toml::source_position nameless_header(std::string_view text) {
+    toml::source_position at{0, 1};
+    while (!text.empty()) {
+        ++at.line;
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        const std::size_t bracket = line.find_first_not_of(" \t");
+        const std::size_t name = line.find_first_not_of(" \t[", bracket);
+        if (bracket != std::string_view::npos && line[bracket] == '[' && name != std::string_view::npos &&
+            std::isalnum(static_cast<unsigned char>(line[name])) == 0 &&
+            std::string_view("\"'_-").find(line[name]) == std::string_view::npos) {
+            at.column = static_cast<toml::source_index>(name + 1);
+            return at;
+        }
+    }
+    return {1, 1};
+}
+
 PolicyError unreadable(const std::filesystem::path& file, std::string what) {
     return {.file = file.string(), .line = 1, .column = 1, .what = std::move(what)};
 }
@@ -417,9 +445,10 @@ PolicyError unreadable(const std::filesystem::path& file, std::string what) {
 
 std::vector<PolicyError> check_policy(std::string_view text, std::string_view file_name, Policy& policy) {
     PolicyReader reader(file_name);
-    const toml::parse_result document = toml::parse(text);
-    if (!document) {
-        const toml::parse_error& error = document.error();
+    Policy read;
+    try {
+        read = reader.read(toml::parse(text));
+    } catch (const toml::parse_error& error) {
         std::string what(error.description());
         // The one syntax error that is about this file's meaning deserves its own sentence.
         if (const auto at = what.find("cannot redefine existing"); at != std::string::npos) {
@@ -428,9 +457,10 @@ std::vector<PolicyError> check_policy(std::string_view text, std::string_view fi
             what = "not valid TOML: " + what;
         }
         reader.fault(error.source().begin, std::move(what));
-        return reader.take_faults();
+    } catch (const ParserAssertion&) {
+        reader.fault(nameless_header(text), "not valid TOML: a table's name is missing after [; such as [limits.user] or "
+                                            "[[rule]]");
     }
-    Policy read = reader.read(document.table());
     std::vector<PolicyError> faults = reader.take_faults();
     if (faults.empty()) {
         policy = std::move(read);

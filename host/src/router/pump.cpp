@@ -176,7 +176,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         if ((header.flags() & flag::kNoWait) == 0 && !link.closing) {
             hold(link, header, ticket);
             link.held_for = full.id;
-            link.held_consumed = full.delivery[header.priority()]->consumed();
+            link.held_consumed = full.delivery[header.priority()]->seen_consumed();
             return false;
         }
     }
@@ -252,8 +252,8 @@ void Router::Impl::give_up_held(Link& link, Verdict verdict) {
     ring::Record record;
     if (link.submissions->peek(record) == ring::Poll::kRecord) {
         link.submissions->advance();
+        finish(link, verdict, link.held_ticket);  // told before it is given back: see Impl::await_judged
         link.submissions->release();
-        finish(link, verdict, link.held_ticket);
         touch_sender(link);
     }
     activate(link);

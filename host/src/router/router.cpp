@@ -105,11 +105,7 @@ Router::Impl::Impl(RouterOptions options)
 }
 
 Router::Impl::~Impl() {
-    for (auto& link : links_) {
-        if (link != nullptr) {
-            close_link(*link, Status::kShuttingDown);
-        }
-    }
+    drain_all();
     if (!bound_path_.empty()) {
         ::unlink(bound_path_.c_str());
     }
@@ -192,7 +188,26 @@ void Router::Impl::run() {
         }
     }
     handle_events(0);
+    drain_all();
+}
+
+// Everything that was submitted is judged while everybody is still there to receive it; then everybody is told, and
+// nobody hears of the others' end.
+void Router::Impl::drain_all() {
     log("draining");
+    for (auto& link : links_) {
+        if (link != nullptr && link->state == Link::State::kLive) {
+            drain(*link);
+        }
+    }
+    for (auto& link : links_) {
+        if (link != nullptr && link->state == Link::State::kLive) {
+            notify(*link, {.kind = static_cast<std::uint8_t>(Notice::kClosed),
+                           .code = static_cast<std::uint8_t>(Status::kShuttingDown)});
+            link->closing = true;
+        }
+    }
+    wake_touched();
     for (auto& link : links_) {
         if (link != nullptr) {
             close_link(*link, Status::kShuttingDown);
@@ -368,8 +383,7 @@ void Router::Impl::admit(UniqueFd socket) {
 void Router::Impl::close_link(Link& link, Error reason) {
     const core::ProcessId id = link.id;
     if (link.state == Link::State::kLive) {
-        link::NoticeBody notice{.kind = static_cast<std::uint8_t>(Notice::kClosed), .code = reason.code()};
-        notify(link, notice);
+        notify(link, {.kind = static_cast<std::uint8_t>(Notice::kClosed), .code = reason.code()});
         link.closing = true;
         drain(link);
     }
@@ -453,6 +467,15 @@ void Router::Impl::deactivate(Link& link) {
         link.idle_since = now_ns_;
         return;
     }
+    if (link.choked) {
+        // It rings as well when it has read its notices, unless it has already.
+        ring::Waiter<>(link.memory.shared().room).announce();
+        if (link.pending_notices.empty() && link.notices->has_room(sizeof(link::NoticeBody))) {
+            waiter.retract();
+            link.idle_since = now_ns_;
+            return;
+        }
+    }
     link.active = false;
     std::erase(active_, &link);
 }
@@ -493,6 +516,10 @@ void Router::Impl::sleep() {
         if (link->notices->has_room(sizeof(link::NoticeBody))) {
             return;
         }
+    }
+    // The token of a stop() may have been taken from the eventfd by an earlier look at the events.
+    if (stopping_.load(std::memory_order_acquire)) {
+        return;
     }
     bump(counters_.sleeps);
     int timeout_ms = -1;

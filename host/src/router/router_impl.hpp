@@ -54,6 +54,7 @@ struct Router::Impl {
     void handle_events(int timeout_ms);
     void sleep();
     void drain(router::Link& link);
+    void drain_all();
     void watch(int fd, std::uint32_t events, std::uint64_t tag);
     void log(std::string_view line) const;
 
