@@ -87,10 +87,12 @@ Result<ReceivedControl> receive_control(int socket, Deadline deadline) {
             }
             return received;
         }
-        if (size == 0 || (size < 0 && errno == ECONNRESET)) {
+        if (size == 0) {
             return Status::kRouterGone;
         }
-        if (errno == EINTR) {
+        // A peer that closes with something of ours unread resets the connection. The error comes once, and before
+        // what it had sent: a refusal, with its reason.
+        if (errno == EINTR || errno == ECONNRESET) {
             continue;
         }
         if (errno != EAGAIN) {

@@ -16,6 +16,7 @@
 #include <fstream>
 
 #include "base/check.hpp"
+#include "base/sigpipe_guard.hpp"
 #include "ring/park.hpp"
 #include "router/router_impl.hpp"
 
@@ -105,6 +106,7 @@ Router::Impl::Impl(RouterOptions options)
 }
 
 Router::Impl::~Impl() {
+    const SigpipeGuard guard;
     drain_all();
     if (!bound_path_.empty()) {
         ::unlink(bound_path_.c_str());
@@ -163,6 +165,7 @@ Result<void> Router::Impl::listen() {
 }
 
 void Router::Impl::run() {
+    const SigpipeGuard guard;
     read_clock();
     std::uint64_t last_work = now_ns_;
     std::uint64_t last_control = 0;
