@@ -305,7 +305,7 @@ void Router::Impl::wake_touched() {
         if (link->wake_receiver) {
             ring::wake_if_parked_after_fence(shared.receiver, [&] { wake(link->receiver_wake); });
             for (std::size_t priority = 0; priority < limit::kPriorities; ++priority) {
-                if ((link->fresh >> priority & 1U) != 0) {
+                if ((unsigned{link->fresh} >> priority & 1U) != 0) {
                     link->delivery[priority]->tidy();
                 }
             }
