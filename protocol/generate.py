@@ -18,6 +18,14 @@ NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those,
 STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "frame": "Frame"}
 
 
+# Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
+SV_WORDS = {"priority", "sequence", "type"}
+
+
+def sv_name(name):
+    return f"{name}_" if name in SV_WORDS else name
+
+
 def camel(name):
     return "".join(part.capitalize() for part in name.split("_"))
 
@@ -187,10 +195,11 @@ def sv_package(spec):
     for struct in STRUCTS:
         fields = sorted(spec[struct]["fields"], key=lambda f: -f["lsb"])
         out += [f"  // {spec[struct]['doc']}", "  typedef struct packed {"]
-        out += [f"    logic [{f['width'] - 1}:0] {f['name']};" if f["width"] > 1 else f"    logic {f['name']};"
-                for f in fields]
-        out += [f"  }} {struct}_t;",
-                f"  localparam int unsigned {camel(struct)}Bits = {struct_bits(fields)};", ""]
+        out += [f"    logic [{f['width'] - 1}:0] {sv_name(f['name'])};" for f in fields]
+        out += [f"  }} {struct}_t;"]
+        if f"{struct}_bits" not in spec["limits"]:
+            out += [f"  localparam int unsigned {camel(struct)}Bits = {struct_bits(fields)};"]
+        out += [""]
     out += [f"  // {spec['registers']['doc']}"]
     for reg in spec["registers"]["items"]:
         out += [f"  localparam logic [11:0] Reg{camel(reg['name'])} = 12'h{reg['offset']:03X};"]

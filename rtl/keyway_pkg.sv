@@ -150,15 +150,15 @@ package keyway_pkg;
   // 32 bytes in front of every message.
   typedef struct packed {
     logic [63:0] timestamp;
-    logic [31:0] sequence;
+    logic [31:0] sequence_;
     logic [31:0] carried;
     logic [31:0] capability;
     logic [31:0] receiver;
     logic [31:0] sender;
     logic [15:0] length;
     logic [5:0] flags;
-    logic [1:0] priority;
-    logic [3:0] type;
+    logic [1:0] priority_;
+    logic [3:0] type_;
     logic [3:0] version;
   } header_t;
   localparam int unsigned HeaderBits = 256;
@@ -175,7 +175,6 @@ package keyway_pkg;
     logic [3:0] flags;
     logic [11:0] generation;
   } entry_t;
-  localparam int unsigned EntryBits = 128;
 
   // What becomes of a carried capability; travels in the header's timestamp field on the way in.
   typedef struct packed {
@@ -188,7 +187,7 @@ package keyway_pkg;
 
   // What surrounds a message on a link that leaves memory (USB).
   typedef struct packed {
-    logic [31:0] sequence;
+    logic [31:0] sequence_;
     logic [7:0] epoch;
     logic [7:0] credits;
     logic [15:0] sync;
