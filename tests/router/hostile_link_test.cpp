@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 // Under the thread sanitizer copies out of shared memory are memcpy, so that it checks the order of honest use. Here
 // somebody else writes on purpose while they run. All other races of this program are still reported, and all races
 // of the honest programs.
-extern "C" const char* __tsan_default_suppressions();
+extern "C" [[gnu::visibility("default")]] const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() { return "race:keyway::ring::detail::move\n"; }
 #endif
 
