@@ -26,7 +26,8 @@ inline constexpr std::array<std::pair<std::string_view, std::uint8_t>, 8> kRight
     {"device", right::kDevice},
     {"process", right::kProcess},
 }};
-inline constexpr std::string_view kRightNames = "read, write, execute, grant, revoke, quantum, device, process";
+inline constexpr std::string_view kRightNames =
+    "read, write, execute, grant, revoke, quantum, device, process";
 
 /// The bit of a right; 0 for no right's name.
 [[nodiscard]] constexpr std::uint8_t right_of(std::string_view name) noexcept {
@@ -50,7 +51,8 @@ inline constexpr std::string_view kRightNames = "read, write, execute, grant, re
 }
 
 namespace detail {
-// A whole number and what follows it, multiplied by the factor of its unit; nothing on overflow or an unknown unit.
+// A whole number and what follows it, multiplied by the factor of its unit; nothing on overflow or an unknown
+// unit.
 template <std::size_t N>
 [[nodiscard]] constexpr std::optional<std::uint64_t> scaled(
     std::string_view text, const std::array<std::pair<std::string_view, std::uint64_t>, N>& scales) {
@@ -69,16 +71,18 @@ template <std::size_t N>
 }
 }  // namespace detail
 
-inline constexpr std::string_view kDurationForm = "a whole number and ns, us, ms, s, min, h or d, such as \"10s\"";
+inline constexpr std::string_view kDurationForm =
+    "a whole number and ns, us, ms, s, min, h or d, such as \"10s\"";
 /// "10s", "500ms", "2h". A unit is needed, but for "0".
 [[nodiscard]] inline std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 7> kScales = {{{"ns", 1},
-                                                                                  {"us", 1'000},
-                                                                                  {"ms", 1'000'000},
-                                                                                  {"s", 1'000'000'000},
-                                                                                  {"min", 60'000'000'000},
-                                                                                  {"h", 3'600'000'000'000},
-                                                                                  {"d", 86'400'000'000'000}}};
+    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 7> kScales = {
+        {{"ns", 1},
+         {"us", 1'000},
+         {"ms", 1'000'000},
+         {"s", 1'000'000'000},
+         {"min", 60'000'000'000},
+         {"h", 3'600'000'000'000},
+         {"d", 86'400'000'000'000}}};
     if (text == "0") {
         return std::chrono::nanoseconds{0};
     }

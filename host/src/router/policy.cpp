@@ -1,6 +1,6 @@
-// Reads the policy file. The grammar and every range stand in docs/policy.md; each fault becomes a line with its
-// place and a sentence that says what is allowed there. All faults of a file are gathered, so that a person
-// mends it in one go, and a faulty file changes nothing.
+// Reads the policy file. The grammar and every range stand in docs/policy.md; each fault becomes a line with
+// its place and a sentence that says what is allowed there. All faults of a file are gathered, so that a
+// person mends it in one go, and a faulty file changes nothing.
 
 #include <fcntl.h>
 #include <grp.h>
@@ -15,14 +15,17 @@
 #include <optional>
 #include <string>
 
-// toml++ before 3.4 asserts, or assumes without looking, what some malformed table headers don't keep. A file must
-// not be able to end the router, so a failed assertion of the parser's becomes a fault of the file.
+// toml++ before 3.4 asserts, or assumes without looking, what some malformed table headers don't keep. A file
+// must not be able to end the router, so a failed assertion of the parser's becomes a fault of the file.
 namespace {
 struct ParserAssertion {};
-[[noreturn]] void parser_assertion_failed() { throw ParserAssertion{}; }
+[[noreturn]] void parser_assertion_failed() {
+    throw ParserAssertion{};
+}
 }  // namespace
 #undef NDEBUG
-#define TOML_ASSERT(condition) (static_cast<bool>(condition) ? static_cast<void>(0) : parser_assertion_failed())
+#define TOML_ASSERT(condition) \
+    (static_cast<bool>(condition) ? static_cast<void>(0) : parser_assertion_failed())
 #define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #include <toml++/toml.h>
@@ -115,7 +118,8 @@ std::optional<std::uint32_t> id_of(const std::string& name,
     std::vector<char> buffer(1024);
     Entry entry{};
     Entry* found = nullptr;
-    while (find(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE && buffer.size() < kMaxFileBytes) {
+    while (find(name.c_str(), &entry, buffer.data(), buffer.size(), &found) == ERANGE &&
+           buffer.size() < kMaxFileBytes) {
         buffer.resize(buffer.size() * 2);
     }
     return found != nullptr ? std::optional(entry.*id) : std::nullopt;
@@ -150,7 +154,8 @@ class PolicyReader {
             }
         }
         if (const toml::node* rules = root.get("rule")) {
-            if (const toml::array* array = rules->as_array(); array != nullptr && array->is_array_of_tables()) {
+            if (const toml::array* array = rules->as_array();
+                array != nullptr && array->is_array_of_tables()) {
                 for (const toml::node& rule : *array) {
                     policy.rules.push_back(read_rule(*rule.as_table()));
                 }
@@ -179,8 +184,9 @@ class PolicyReader {
     void only(const toml::table& table, Keys keys, std::string_view where) {
         for (const auto& [key, node] : table) {
             if (std::ranges::find(keys, key.str()) == keys.end()) {
-                fault(key.source().begin, "there is no key " + in_quotes(key.str()) + ' ' + std::string(where) +
-                                              nearest(key.str(), keys) + " Allowed are: " + joined(keys));
+                fault(key.source().begin, "there is no key " + in_quotes(key.str()) + ' ' +
+                                              std::string(where) + nearest(key.str(), keys) +
+                                              " Allowed are: " + joined(keys));
             }
         }
     }
@@ -200,7 +206,8 @@ class PolicyReader {
             return nullptr;
         }
         if (!node->is_array()) {
-            fault(*node, std::string(key) + " is " + described(*node) + "; it must be a list of " + std::string(of));
+            fault(*node,
+                  std::string(key) + " is " + described(*node) + "; it must be a list of " + std::string(of));
         } else if (node->as_array()->empty()) {
             fault(*node, std::string(key) + " is an empty list; name at least one, or leave the key out");
         }
@@ -229,13 +236,15 @@ class PolicyReader {
             }
         }
         fault(*node, std::string(where) + std::string(key) + " is " + described(*node) +
-                         "; it must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+                         "; it must be a whole number from " + std::to_string(least) + " to " +
+                         std::to_string(most));
     }
 
     // --- limits ---
 
     void read_limits(const toml::table& in, const std::string& where, Limits& limits) {
-        only(in, {"connections", "capabilities", "queue_bytes", "descriptors", "endpoints"}, "in [" + where + "]");
+        only(in, {"connections", "capabilities", "queue_bytes", "descriptors", "endpoints"},
+             "in [" + where + "]");
         const std::string prefix = where + '.';
         number(in, "connections", prefix, 1, limit::kIds - 1, limits.connections);
         number(in, "capabilities", prefix, 1, limit::kSlots - 1, limits.capabilities);
@@ -260,11 +269,13 @@ class PolicyReader {
         Rule rule;
         only(in, {"who", "register", "lookup", "observe", "administer"}, "in a [[rule]]");
         if (const toml::node* who = in.get("who"); who == nullptr) {
-            fault(in, "this [[rule]] has no who; say whom it is for: who = { everyone = true }, who = { user = "
-                      "\"alice\" } or who = { group = \"staff\" }");
+            fault(in,
+                  "this [[rule]] has no who; say whom it is for: who = { everyone = true }, who = { user = "
+                  "\"alice\" } or who = { group = \"staff\" }");
         } else if (!who->is_table()) {
-            fault(*who, "who is " + described(*who) + "; it must be a table: { everyone = true }, { user = \"alice\" "
-                        "} or { group = \"staff\" }");
+            fault(*who, "who is " + described(*who) +
+                            "; it must be a table: { everyone = true }, { user = \"alice\" "
+                            "} or { group = \"staff\" }");
         } else {
             rule.who = read_subject(*who->as_table());
         }
@@ -310,7 +321,9 @@ class PolicyReader {
         ids("user", "users", "user", user_id, who.users);
         ids("group", "groups", "group", group_id, who.groups);
         if (in.empty()) {
-            fault(in, "who is empty, so the rule is for nobody; allowed are: everyone, user, users, group, groups");
+            fault(
+                in,
+                "who is empty, so the rule is for nobody; allowed are: everyone, user, users, group, groups");
         }
         return who;
     }
@@ -323,9 +336,11 @@ class PolicyReader {
             if (const auto id = find(name)) {
                 to.push_back(*id);
             } else {
-                const bool digits = !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+                const bool digits =
+                    !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
                 fault(node, "this machine has no " + kind + " called " + in_quotes(name) + "; " +
-                                (digits ? "a numeric id stands without quotes" : "name one that exists, or give a number"));
+                                (digits ? "a numeric id stands without quotes"
+                                        : "name one that exists, or give a number"));
             }
             return;
         }
@@ -346,11 +361,13 @@ class PolicyReader {
             if (link::valid_name(prefix ? name.substr(0, name.size() - 1) : name) || name == "*") {
                 return pattern;
             }
-            fault(node, in_quotes(pattern) + " can't be the name of an endpoint; a name has 1 to 63 of the characters A-Z "
-                        "a-z 0-9 . _ - /, and may end with * to mean every name that begins so");
+            fault(node, in_quotes(pattern) +
+                            " can't be the name of an endpoint; a name has 1 to 63 of the characters A-Z "
+                            "a-z 0-9 . _ - /, and may end with * to mean every name that begins so");
         } else {
-            fault(node, std::string(key) + " has " + described(node) + "; an endpoint's name is a string, such as "
-                        "\"wordcount\" or \"build/*\"");
+            fault(node, std::string(key) + " has " + described(node) +
+                            "; an endpoint's name is a string, such as "
+                            "\"wordcount\" or \"build/*\"");
         }
         return std::nullopt;
     }
@@ -374,12 +391,14 @@ class PolicyReader {
             }
         }
         if (const toml::node* lifetime = in.get("lifetime")) {
-            const auto found = lifetime->is_string() ? units::parse_duration(lifetime->as_string()->get()) : std::nullopt;
+            const auto found =
+                lifetime->is_string() ? units::parse_duration(lifetime->as_string()->get()) : std::nullopt;
             if (found && *found > std::chrono::nanoseconds{0} && *found <= kLongestLifetime) {
                 lookup.lifetime = *found;
             } else {
                 fault(*lifetime, "lifetime is " + described(*lifetime) + "; it must be " +
-                                     std::string(units::kDurationForm) + ", longer than nothing and at most 365d");
+                                     std::string(units::kDurationForm) +
+                                     ", longer than nothing and at most 365d");
             }
         }
         const toml::node* name = in.get("name");
@@ -393,13 +412,15 @@ class PolicyReader {
 
     void add_lookup(const toml::node& at, LookupRule lookup, Rule& rule) {
         if (std::ranges::find(rule.lookup, lookup.name, &LookupRule::name) != rule.lookup.end()) {
-            fault(at, "this rule has a lookup of " + in_quotes(lookup.name) + " already; only the first would count");
+            fault(at, "this rule has a lookup of " + in_quotes(lookup.name) +
+                          " already; only the first would count");
         }
         rule.lookup.push_back(std::move(lookup));
     }
 
     std::uint8_t read_right(const toml::node& node) {
-        const std::uint8_t right = node.is_string() ? units::right_of(node.as_string()->get()) : std::uint8_t{0};
+        const std::uint8_t right =
+            node.is_string() ? units::right_of(node.as_string()->get()) : std::uint8_t{0};
         if (right == 0) {
             std::string hint = ".";
             if (node.is_string()) {
@@ -409,7 +430,8 @@ class PolicyReader {
                 }
                 hint = nearest(node.as_string()->get(), names);
             }
-            fault(node, described(node) + " is no right" + hint + " Rights are: " + std::string(units::kRightNames));
+            fault(node, described(node) + " is no right" + hint +
+                            " Rights are: " + std::string(units::kRightNames));
         }
         return right;
     }
@@ -458,8 +480,9 @@ std::vector<PolicyError> check_policy(std::string_view text, std::string_view fi
         }
         reader.fault(error.source().begin, std::move(what));
     } catch (const ParserAssertion&) {
-        reader.fault(nameless_header(text), "not valid TOML: a table's name is missing after [; such as [limits.user] or "
-                                            "[[rule]]");
+        reader.fault(nameless_header(text),
+                     "not valid TOML: a table's name is missing after [; such as [limits.user] or "
+                     "[[rule]]");
     }
     std::vector<PolicyError> faults = reader.take_faults();
     if (faults.empty()) {
@@ -478,7 +501,8 @@ std::vector<PolicyError> check_policy_file(const std::filesystem::path& file, Po
         return {unreadable(file, "is not a regular file")};
     }
     if ((status.st_mode & S_IWOTH) != 0) {
-        return {unreadable(file, "everyone may write to this file, so it can't say who may do what; run chmod o-w on it")};
+        return {unreadable(
+            file, "everyone may write to this file, so it can't say who may do what; run chmod o-w on it")};
     }
     if (static_cast<std::uint64_t>(status.st_size) > kMaxFileBytes) {
         return {unreadable(file, "is longer than 1 MiB; no policy is")};
@@ -491,7 +515,8 @@ std::vector<PolicyError> check_policy_file(const std::filesystem::path& file, Po
             continue;
         }
         if (size < 0 || text.size() > kMaxFileBytes) {
-            return {unreadable(file, std::string("can't be read: ") + std::strerror(size < 0 ? errno : EFBIG))};
+            return {
+                unreadable(file, std::string("can't be read: ") + std::strerror(size < 0 ? errno : EFBIG))};
         }
         if (size == 0) {
             return check_policy(text, file.string(), policy);
