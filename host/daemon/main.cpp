@@ -1,0 +1,89 @@
+// keywayd: the router as a system service.
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "daemon/log.hpp"
+#include "daemon/serve.hpp"
+#include "daemon/systemd.hpp"
+#include "router/policy_faults.hpp"
+
+namespace {
+
+using namespace keyway;
+namespace exit_code = daemon::exit_code;
+
+struct Options {
+    std::string policy = KEYWAY_SYSCONFDIR "/keyway/policy.toml";
+    std::string socket = "/run/keyway/router.sock";
+    std::uint32_t slots = 65536;
+    std::uint32_t spin_us = 50;
+    bool check_policy = false;
+};
+
+void describe(CLI::App& app, Options& options) {
+    app.set_version_flag("--version", fmt::format("keywayd {} (contract {}.{})", KEYWAY_VERSION,
+                                                  kVersionMajor, kVersionMinor));
+    app.add_option("--policy", options.policy, "The policy file; read again on SIGHUP")
+        ->capture_default_str();
+    app.add_option("--socket", options.socket,
+                   "Where processes connect, unless a service manager passes a socket")
+        ->capture_default_str();
+    app.add_option("--slots", options.slots, "Capabilities that the table can hold")
+        ->check(CLI::Range(2U, limit::kSlots))
+        ->capture_default_str();
+    app.add_option(
+           "--spin-us", options.spin_us,
+           "Microseconds to look for messages before sleeping; more is faster and costs processor time")
+        ->check(CLI::Range(0U, 60'000'000U))
+        ->capture_default_str();
+    app.add_flag("--check-policy", options.check_policy, "Say whether the policy file is good, and end");
+    app.footer(
+        "Signals: SIGTERM and SIGINT end it after what was submitted is routed; SIGHUP reads the policy "
+        "again.\n"
+        "Exit codes: 0 ended in order, 1 faulty policy, 2 wrong usage, 3 can't listen.");
+}
+
+int check_policy(const std::string& file) {
+    Policy policy;
+    const auto faults = check_policy_file(file, policy);
+    for (const PolicyError& fault : faults) {
+        fmt::print(stderr, "{}\n", fault.message());
+    }
+    if (faults.empty()) {
+        fmt::print("{}: good, {} rules\n", file, policy.rules.size());
+    }
+    return faults.empty() ? exit_code::kOk : exit_code::kBadPolicy;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Options options;
+    CLI::App app("The Keyway router: passes messages between processes that hold a capability for it.",
+                 "keywayd");
+    describe(app, options);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? exit_code::kOk : exit_code::kUsage;
+    }
+    if (options.check_policy) {
+        return check_policy(options.policy);
+    }
+    daemon::set_log_name("keywayd");
+    const auto activated = daemon::activated_socket();
+    if (!activated) {
+        daemon::log(daemon::Severity::kError, activated.error());
+        return exit_code::kCannotListen;
+    }
+    return daemon::serve({.router = {.policy = {},
+                                     .socket = options.socket,
+                                     .listening_socket = *activated,
+                                     .capability_slots = options.slots,
+                                     .spin = std::chrono::microseconds(options.spin_us)},
+                          .policy_file = options.policy,
+                          .on_ready = {}});
+}

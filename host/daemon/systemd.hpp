@@ -1,0 +1,23 @@
+#pragma once
+
+// The two conversations with a service manager: taking over a socket that it made, and telling it how we are.
+//
+// Both are small, stable, documented protocols (sd_listen_fds(3), sd_notify(3)): two environment variables,
+// and datagrams to a socket. Speaking them here, in a screenful, keeps libsystemd and what it loads
+// (compressors, the journal's format) out of a program that everybody's messages go through. Other managers
+// speak them as well.
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace keyway::daemon {
+
+/// The listening socket that the manager passed, or -1 when it passed none. An error when what it passed
+/// can't be served: several descriptors, or one that is no listening SOCK_SEQPACKET socket of AF_UNIX.
+[[nodiscard]] std::expected<int, std::string> activated_socket();
+
+/// Tells the manager, e.g. "READY=1"; does nothing when there is none.
+void notify_manager(std::string_view state);
+
+}  // namespace keyway::daemon
