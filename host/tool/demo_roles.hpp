@@ -1,0 +1,30 @@
+#pragma once
+
+// The processes of the demo. Each connects to the router like any program, and does what the director says
+// over its channel until that ends. What a command does stands beside its name in demo_client.cpp and
+// demo_service.cpp.
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "tool/demo_stage.hpp"
+
+namespace keyway::tool::demo {
+
+inline constexpr char kServiceName[] = "wordcount";
+
+/// What the service sends back for a "ping": when it had the request, and when it began to send the reply.
+struct Pong {
+    std::uint64_t received_ns = 0;
+    std::uint64_t replied_ns = 0;
+    std::uint64_t padding[6] = {};
+};
+static_assert(sizeof(Pong) == 64);
+
+int play_router(const Channel& director, const std::filesystem::path& folder);
+int play_service(const Channel& director, const std::string& socket);
+/// Caller, sender, intruder and victim: one program. What each may do is the router's business, not its own.
+int play_client(const Channel& director, const std::string& socket);
+
+}  // namespace keyway::tool::demo
