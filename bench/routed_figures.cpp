@@ -1,0 +1,240 @@
+#include "routed_figures.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "clock.hpp"
+#include "keyway/connection.hpp"
+#include "keyway/router.hpp"
+#include "pair_floors.hpp"
+#include "processes.hpp"
+
+namespace keyway::bench {
+
+namespace {
+
+constexpr auto kNeverSleeps = std::chrono::nanoseconds::max();
+constexpr auto kSleepsAtOnce = std::chrono::nanoseconds(0);
+
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string path = (std::filesystem::temp_directory_path() / "keyway-bench-XXXXXX").string();
+        if (::mkdtemp(path.data()) == nullptr) {
+            give_up("can't make a temporary folder");
+        }
+        path_ = path;
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    ~TemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+/// A router in a process of its own, and our connection to it.
+class RouterProcess {
+  public:
+    RouterProcess(int core, std::chrono::nanoseconds router_spin, std::chrono::nanoseconds client_spin) {
+        int ready[2];
+        if (::pipe(ready) != 0) {
+            give_up("can't make a pipe");
+        }
+        const std::string socket = folder_ / "router.sock";
+        child_ = std::make_unique<Child>(core, [&] {
+            Router router({.policy = Policy::permissive(), .socket = socket, .spin = router_spin});
+            router.listen().value();
+            const char token = 1;
+            if (::write(ready[1], &token, 1) == 1) {
+                router.run();
+            }
+        });
+        ::close(ready[1]);
+        char token = 0;
+        const bool up = ::read(ready[0], &token, 1) == 1;
+        ::close(ready[0]);
+        if (!up) {
+            errno = 0;
+            give_up("the router did not start");
+        }
+        ConnectOptions options;
+        options.socket = socket;
+        options.spin = client_spin;
+        options.submission_bytes = 256 * 1024;
+        options.delivery_bytes = 256 * 1024;
+        connection_.emplace(Connection::open(options).value());
+    }
+
+    [[nodiscard]] Connection& connection() { return *connection_; }
+    [[nodiscard]] Child& process() { return *child_; }
+
+  private:
+    TemporaryFolder folder_;
+    std::unique_ptr<Child> child_;
+    std::optional<Connection> connection_;
+};
+
+/// To an endpoint of our own and back: two hops, each message checked and copied out.
+void routed_round_trips(Connection& connection, std::size_t bytes, int count, int warm_up, Samples& samples) {
+    std::array<std::byte, 64> payload{};
+    std::array<std::byte, 64> copy{};
+    const Outgoing message = Outgoing::to(connection.self(), std::span(payload).first(bytes));
+    for (int i = 0; i < count + warm_up; ++i) {
+        std::memcpy(payload.data(), &i, sizeof i);
+        const Ticks begin = ticks();
+        if (const auto posted = connection.post(message); !posted) {
+            errno = 0;
+            give_up(posted.error().message().c_str());
+        }
+        {
+            const Received received = connection.receive().value();
+            std::memcpy(copy.data(), received.payload().data(), bytes);
+        }
+        const Ticks end = ticks();
+        if (i >= warm_up) {
+            samples.add(end - begin);
+        }
+        if (std::memcmp(copy.data(), payload.data(), bytes) != 0) {
+            errno = 0;
+            give_up("a message came back changed");
+        }
+    }
+}
+
+/// One thread posts bursts and receives: as many messages under way as `kWindow`.
+double routed_per_second(Connection& connection, int count) {
+    constexpr int kWindow = 256;
+    constexpr int kBurst = 32;
+    std::array<std::byte, 64> payload{};
+    std::array<std::byte, 64> copy{};
+    const std::vector<Outgoing> burst(kBurst, Outgoing::to(connection.self(), payload));
+    const int bursts = count / kBurst + kWindow / kBurst + 1;
+    int posted = 0;
+    int taken = 0;
+    Ticks begin = 0;
+    while (taken < bursts * kBurst) {
+        if (posted < bursts * kBurst && posted - taken <= kWindow - kBurst) {
+            posted += static_cast<int>(connection.post_batch(burst).value());
+        }
+        for (int i = 0; i < kBurst; ++i) {
+            const Received received = connection.receive().value();
+            std::memcpy(copy.data(), received.payload().data(), copy.size());
+            keep(copy[0]);
+            if (++taken == kWindow) {
+                begin = ticks();
+            }
+        }
+    }
+    const double seconds = static_cast<double>(ticks() - begin) * ns_per_tick() / 1e9;
+    if (const auto refusal = connection.next_refusal()) {
+        errno = 0;
+        give_up(refusal->reason.message().c_str());
+    }
+    return static_cast<double>(taken - kWindow) / seconds;
+}
+
+void measure_spinning(const CorePair& cores, const Effort& effort, Report& report) {
+    PairFloors floors(cores.partner);
+    RouterProcess router(cores.partner, kNeverSleeps, std::chrono::seconds(30));
+    const std::string line = "bare cache-line round trip: one line there, one back, both sides spinning";
+    Figure p50_24{
+        .name = "routed_rtt_24_p50",
+        .what = "24 bytes to an endpoint of our own and back through the router's process, both spinning",
+        .unit = "ns",
+        .floor_what = line,
+        .reach = {.value = 1000, .ratio = 1.6}};
+    Figure p50_64{
+        .name = "routed_rtt_64_p50",
+        .what = "64 bytes to an endpoint of our own and back through the router's process, both spinning",
+        .unit = "ns",
+        .floor_what = line,
+        .reach = {.value = 1000, .ratio = 2.5}};
+    Figure p99_64 = p50_64;
+    p99_64.name = "routed_rtt_64_p99";
+    p99_64.what += ", 99th percentile";
+    p99_64.floor_what += ", 99th percentile";
+    p99_64.reach = {};
+    Figure throughput{.name = "routed_throughput_64",
+                      .what =
+                          "messages of 64 bytes through the router; one client thread posts bursts of 32 and "
+                          "receives, with up to 256 under way",
+                      .unit = "msg/s",
+                      .floor_what =
+                          "records of two lines through a partner who copies and checks nothing, same "
+                          "bursts, same window",
+                      .reach = {.value = 5e6, .ratio = {}, .at_least = true}};
+    const int trips = effort.operations(200'000);
+    const int stream = effort.operations(2'000'000);
+    constexpr int kWarmUp = 2000;
+    for (int i = -1; i < effort.repetitions; ++i) {
+        Samples floor(static_cast<std::size_t>(trips));
+        Samples with_24(static_cast<std::size_t>(trips));
+        Samples with_64(static_cast<std::size_t>(trips));
+        router.process().pause();  // floor and figure need the same core
+        floors.line_round_trips(trips, floor);
+        const double forwarded = floors.forwarded_per_second(stream);
+        router.process().resume();
+        routed_round_trips(router.connection(), 64, trips, kWarmUp, with_64);
+        routed_round_trips(router.connection(), 24, trips, kWarmUp, with_24);
+        const double routed = routed_per_second(router.connection(), stream);
+        if (i < 0) {
+            continue;  // the first warms up
+        }
+        p50_24.add(with_24.percentile(50), floor.percentile(50));
+        p50_64.add(with_64.percentile(50), floor.percentile(50));
+        p99_64.add(with_64.percentile(99), floor.percentile(99));
+        throughput.add(routed, forwarded);
+    }
+    report.add(std::move(p50_24));
+    report.add(std::move(p50_64));
+    report.add(std::move(p99_64));
+    report.add(std::move(throughput));
+}
+
+void measure_blocking(int partner_core, const std::string& name, const std::string& placement, Reach reach,
+                      const Effort& effort, Report& report) {
+    PairFloors floors(partner_core);
+    RouterProcess router(partner_core, kSleepsAtOnce, kSleepsAtOnce);
+    Figure p50{
+        .name = name,
+        .what = "64 bytes to an endpoint of our own and back, both sides asleep in between; " + placement,
+        .unit = "ns",
+        .floor_what = "bare eventfd round trip, both sides asleep in between; " + placement,
+        .reach = reach};
+    const int trips = effort.operations(5000);
+    for (int i = -1; i < effort.repetitions; ++i) {
+        Samples floor(static_cast<std::size_t>(trips));
+        Samples figure(static_cast<std::size_t>(trips));
+        floors.eventfd_round_trips(trips, floor);
+        routed_round_trips(router.connection(), 64, trips, 20, figure);
+        if (i >= 0) {
+            p50.add(figure.percentile(50), floor.percentile(50));
+        }
+    }
+    report.add(std::move(p50));
+}
+
+}  // namespace
+
+void measure_routed(const CorePair& cores, const Effort& effort, Report& report) {
+    measure_spinning(cores, effort, report);
+    measure_blocking(cores.partner, "blocking_rtt_64_p50", "client and router each on a core of its own",
+                     {.value = {}, .ratio = 1.15}, effort, report);
+    measure_blocking(cores.ours, "blocking_rtt_64_same_core_p50", "client and router share one core", {},
+                     effort, report);
+}
+
+}  // namespace keyway::bench
