@@ -15,6 +15,10 @@ target_compile_options(keyway_flags INTERFACE
   -fno-omit-frame-pointer -fstack-protector-strong)
 target_compile_definitions(keyway_flags INTERFACE _GNU_SOURCE)
 
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options(-Wno-restrict) # g++ 12 sees overlaps in std::string's operator+ that can't be (its bug 105651)
+endif()
+
 if(KEYWAY_SANITIZE)
   add_compile_options(-fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KEYWAY_SANITIZE})
