@@ -258,7 +258,7 @@ def main():
     stale = False
     for path, render in OUTPUTS.items():
         target, want = args.root / path, render(spec)
-        have = target.read_text() if target.exists() else ""
+        have = target.read_bytes().decode() if target.exists() else ""  # read_text would make \r\n into \n
         if have == want:
             continue
         if args.check:

@@ -123,8 +123,8 @@ Totals count_directly(const std::vector<std::filesystem::path>& files) {
     Totals totals;
     std::uint32_t crc = 0;
     const auto shift_in = [&crc](std::uint8_t byte) {
-        for (int bit = 7; bit >= 0; --bit) {
-            const bool carry = ((crc >> 31) ^ (byte >> bit & 1U)) != 0;
+        for (unsigned bit = 8; bit-- != 0;) {
+            const bool carry = ((crc >> 31) ^ (std::uint32_t{byte} >> bit & 1U)) != 0;
             crc = (crc << 1) ^ (carry ? kPolynomial : 0);
         }
     };

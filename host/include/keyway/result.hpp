@@ -102,7 +102,7 @@ class [[nodiscard]] Result {
         require();
         return *std::get_if<0>(&state_);
     }
-    [[nodiscard]] T&& value() && {
+    T&& value() && {
         require();
         return std::move(*std::get_if<0>(&state_));
     }
