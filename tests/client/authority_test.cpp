@@ -135,7 +135,8 @@ TEST_F(Authority, a_capability_ends_with_its_lifetime) {
     }
     EXPECT_EQ(last, "expired");
     EXPECT_EQ(error_of(owner_.give(endpoint_.capability, to_friend_, right::kWrite, 1, 10h)), "bad_argument");
-    EXPECT_EQ(error_of(owner_.give(endpoint_.capability, to_friend_, right::kWrite, 1, -1ns)), "bad_argument");
+    EXPECT_EQ(error_of(owner_.give(endpoint_.capability, to_friend_, right::kWrite, 1, -1ns)),
+              "bad_argument");
 }
 
 TEST_F(Authority, a_capability_that_was_released_is_gone_with_its_descendants) {
@@ -164,8 +165,8 @@ TEST_F(Authority, what_a_process_gave_ends_with_the_process) {
 }
 
 TEST_F(Authority, no_message_is_delivered_after_a_revocation_returned) {
-    // One thread sends as fast as it can while the other revokes; whatever is accepted must have been accepted
-    // before the revocation's answer.
+    // One thread sends as fast as it can while the other revokes; whatever is accepted must have been
+    // accepted before the revocation's answer.
     for (int round = 0; round < 30; ++round) {
         const Capability vault = give(right::kWrite);
         std::atomic<bool> stop{false};

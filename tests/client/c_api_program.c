@@ -8,25 +8,25 @@
 #include "keyway/ipc.h"
 
 /* Ends the function with the line number when something is not as it should be. */
-#define EXPECT(condition)                                                    \
-    do {                                                                     \
-        if (!(condition)) {                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);  \
-            return __LINE__;                                                 \
-        }                                                                    \
+#define EXPECT(condition)                                                   \
+    do {                                                                    \
+        if (!(condition)) {                                                 \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+            return __LINE__;                                                \
+        }                                                                   \
     } while (0)
-#define EXPECT_RESULT(call, expected)                                                                     \
-    do {                                                                                                  \
-        const ipc_result_t result_ = (call);                                                                 \
-        if (result_ != (expected)) {                                                                       \
-            fprintf(stderr, "%s:%d: %s is %s\n", __FILE__, __LINE__, #call, ipc_strname(result_));            \
-            return __LINE__;                                                                              \
-        }                                                                                                 \
+#define EXPECT_RESULT(call, expected)                                                              \
+    do {                                                                                           \
+        const ipc_result_t result_ = (call);                                                       \
+        if (result_ != (expected)) {                                                               \
+            fprintf(stderr, "%s:%d: %s is %s\n", __FILE__, __LINE__, #call, ipc_strname(result_)); \
+            return __LINE__;                                                                       \
+        }                                                                                          \
     } while (0)
 
 static const uint64_t kPatience = 30000000000u; /* ns */
 
-static void set_text(ipc_message_t *message, const char *text) {
+static void set_text(ipc_message_t* message, const char* text) {
     message->length = (uint32_t)strlen(text);
     memcpy(message->data, text, message->length);
 }
@@ -44,7 +44,7 @@ int c_without_connection(void) {
     return 0;
 }
 
-int c_service(const char *socket, int calls, int ready_fd) {
+int c_service(const char* socket, int calls, int ready_fd) {
     ipc_message_t message;
     uint32_t endpoint = 0;
     uint32_t sender = 0;
@@ -76,7 +76,7 @@ int c_service(const char *socket, int calls, int ready_fd) {
     return 0;
 }
 
-int c_client(const char *socket, int calls) {
+int c_client(const char* socket, int calls) {
     ipc_message_t message;
     ipc_message_t reply;
     uint32_t endpoint = 0;
@@ -106,7 +106,7 @@ int c_client(const char *socket, int calls) {
     return 0;
 }
 
-int c_errors(const char *socket) {
+int c_errors(const char* socket) {
     ipc_message_t message;
     uint32_t endpoint = 0;
     uint32_t capability = 0;
@@ -144,7 +144,7 @@ int c_errors(const char *socket) {
     return 0;
 }
 
-int c_authority(const char *socket) {
+int c_authority(const char* socket) {
     /* Gives itself a capability for its own endpoint, which exercises the whole way. */
     ipc_message_t message;
     uint32_t endpoint = 0;
@@ -178,18 +178,18 @@ int c_authority(const char *socket) {
     return 0;
 }
 
-static void *receive_one(void *argument) {
-    ipc_message_t *message = argument;
+static void* receive_one(void* argument) {
+    ipc_message_t* message = argument;
     ipc_result_t got = ipc_receive(NULL, message, kPatience);
     return got == IPC_OK ? message : NULL;
 }
 
-int c_threads(const char *socket) {
+int c_threads(const char* socket) {
     /* One thread waits in ipc_receive() while another sends to it. */
     ipc_message_t message;
     static ipc_message_t received;
     pthread_t thread;
-    void *got = NULL;
+    void* got = NULL;
     uint32_t endpoint = 0;
     uint32_t capability = 0;
     EXPECT_RESULT(ipc_connect(socket), IPC_OK);
@@ -205,7 +205,7 @@ int c_threads(const char *socket) {
     return 0;
 }
 
-int c_only_length_bytes_are_touched(const char *socket) {
+int c_only_length_bytes_are_touched(const char* socket) {
     ipc_message_t message;
     uint32_t endpoint = 0;
     uint32_t i;

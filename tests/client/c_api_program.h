@@ -11,12 +11,12 @@ extern "C" {
 #define c_write write
 
 int c_without_connection(void);
-int c_service(const char *socket, int calls, int ready_fd);
-int c_client(const char *socket, int calls);
-int c_errors(const char *socket);
-int c_authority(const char *socket);
-int c_threads(const char *socket);
-int c_only_length_bytes_are_touched(const char *socket);
+int c_service(const char* socket, int calls, int ready_fd);
+int c_client(const char* socket, int calls);
+int c_errors(const char* socket);
+int c_authority(const char* socket);
+int c_threads(const char* socket);
+int c_only_length_bytes_are_touched(const char* socket);
 
 #ifdef __cplusplus
 }

@@ -42,7 +42,8 @@ class CInterface : public ::testing::Test {
         router_.join();
         std::filesystem::remove_all(directory_);
     }
-    /// Runs in a child, which is started before the router's thread is: a child of threads could not use much.
+    /// Runs in a child, which is started before the router's thread is: a child of threads could not use
+    /// much.
     pid_t in_child(const std::function<int()>& work) {
         const pid_t child = ::fork();
         if (child == 0) {
@@ -60,7 +61,9 @@ class CInterface : public ::testing::Test {
     Router router_;
 };
 
-TEST_F(CInterface, without_a_connection_every_function_says_so) { EXPECT_EQ(c_without_connection(), 0); }
+TEST_F(CInterface, without_a_connection_every_function_says_so) {
+    EXPECT_EQ(c_without_connection(), 0);
+}
 
 TEST_F(CInterface, calls_and_sends_go_between_two_c_programs) {
     ASSERT_TRUE(succeeded(router_.listen()));

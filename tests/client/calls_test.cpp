@@ -1,4 +1,5 @@
-// Request and response: one reply a call, matched by the router, and an answer whatever happens to the callee.
+// Request and response: one reply a call, matched by the router, and an answer whatever happens to the
+// callee.
 
 #include <atomic>
 #include <thread>
@@ -113,7 +114,8 @@ TEST_F(Calls, a_caller_hears_at_once_when_the_callee_ends) {
 }
 
 TEST_F(Calls, a_caller_hears_at_once_when_the_callee_ends_before_it_has_looked) {
-    std::thread caller([&] { EXPECT_EQ(error_of(client_.call(to_service_, "?", Deadline::in(60s))), "peer_gone"); });
+    std::thread caller(
+        [&] { EXPECT_EQ(error_of(client_.call(to_service_, "?", Deadline::in(60s))), "peer_gone"); });
     service_.receive(Deadline::in(60s)).value().release();
     { Connection ended = std::move(service_); }
     caller.join();

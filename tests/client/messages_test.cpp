@@ -136,16 +136,19 @@ TEST_F(Messages, faults_in_the_header_are_refused_by_name) {
     EXPECT_EQ(verdict([&](Header& h) { h.set_sender(receiver_.id()); }), "spoofed");
     EXPECT_EQ(verdict([&](Header& h) { h.set_sender(sender_.id()); }), "ok");
     EXPECT_EQ(verdict([](Header& h) { h.set_capability(0); }), "no_such_capability");
-    EXPECT_EQ(verdict([&](Header& h) { h.set_capability(h.capability() ^ 0x00100000); }), "no_such_capability");
+    EXPECT_EQ(verdict([&](Header& h) { h.set_capability(h.capability() ^ 0x00100000); }),
+              "no_such_capability");
     EXPECT_EQ(verdict([&](Header& h) { h.set_capability(endpoint_.capability.id); }), "no_such_capability");
     EXPECT_EQ(verdict([](Header& h) { h.set_receiver(9999); }), "wrong_object");
     EXPECT_EQ(verdict([](Header& h) { h.set_receiver(h.receiver() | 0x10000); }), "wrong_object");
-    EXPECT_EQ(verdict([](Header& h) { h.set_type(static_cast<std::uint8_t>(Type::kEvent)); }), "wrong_object");
+    EXPECT_EQ(verdict([](Header& h) { h.set_type(static_cast<std::uint8_t>(Type::kEvent)); }),
+              "wrong_object");
     EXPECT_EQ(verdict([](Header& h) { h.set_flags(flag::kReply); }), "wrong_object");
 }
 
 TEST_F(Messages, a_body_shorter_than_a_header_is_malformed_and_harms_nobody) {
-    // The library can't make such a record, so it goes into the ring by hand (see hostile_link_test.cpp for worse).
+    // The library can't make such a record, so it goes into the ring by hand (see hostile_link_test.cpp for
+    // worse).
     Header header;
     EXPECT_EQ(error_of(raw::submit(sender_, header)), "malformed");
     EXPECT_TRUE(succeeded(sender_.send(numbered(1))));
@@ -254,7 +257,8 @@ TEST_F(Messages, a_large_payload_stays_in_place_until_it_is_released) {
     Received moved = std::move(first);
     EXPECT_TRUE(first.payload().empty());
     EXPECT_TRUE(std::ranges::equal(moved.payload(), payload));
-    // The ring is 16 KiB: it takes a few more of these, then it is full, because the first one is still held …
+    // The ring is 16 KiB: it takes a few more of these, then it is full, because the first one is still held
+    // …
     EXPECT_LT(fill(), 20U);
     while (receiver_.try_receive()) {
     }
@@ -268,7 +272,8 @@ TEST_F(Messages, a_large_payload_stays_in_place_until_it_is_released) {
 
 TEST_F(Messages, delivered_refused_and_expired_add_up_to_sent) {
     const char* given = std::getenv("KEYWAY_SEED");
-    const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0)) : std::random_device{}();
+    const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0))
+                                       : std::random_device{}();
     std::printf("seed %u (KEYWAY_SEED=%u replays)\n", seed, seed);
     std::mt19937 random(seed);
     std::uint64_t sent = 0;
@@ -321,7 +326,8 @@ TEST_F(Messages, a_hundred_thousand_of_random_size_arrive_whole_and_in_order) {
             const std::size_t size = sizeof i + (random() % 100 == 0 ? random() % 4000 : random() % 100);
             std::ranges::fill(std::span(payload).first(size), static_cast<std::byte>(i));
             std::memcpy(payload.data(), &i, sizeof i);
-            if (!succeeded(sender_.post(Outgoing::to(to_inbox_, std::span(payload).first(size)), Deadline::in(120s)))) {
+            if (!succeeded(sender_.post(Outgoing::to(to_inbox_, std::span(payload).first(size)),
+                                        Deadline::in(120s)))) {
                 ADD_FAILURE() << "message " << i << " found no room";
                 return;
             }
@@ -336,7 +342,8 @@ TEST_F(Messages, a_hundred_thousand_of_random_size_arrive_whole_and_in_order) {
         std::memcpy(&number, message->payload().data(), sizeof number);
         ASSERT_EQ(number, i);
         const auto rest = message->payload().subspan(sizeof number);
-        ASSERT_TRUE(std::ranges::all_of(rest, [&](std::byte b) { return b == static_cast<std::byte>(i); })) << i;
+        ASSERT_TRUE(std::ranges::all_of(rest, [&](std::byte b) { return b == static_cast<std::byte>(i); }))
+            << i;
     }
     sending.join();
 }

@@ -24,7 +24,8 @@ TEST_F(Names, a_registered_name_can_be_looked_up) {
 
 TEST_F(Names, bad_names_are_refused) {
     Connection sut = connect();
-    const std::string names[] = {"", "white space", "tab\t", std::string(64, 'x'), "ümlaut", "new\nline", "\x7f"};
+    const std::string names[] = {"",       "white space", "tab\t", std::string(64, 'x'),
+                                 "ümlaut", "new\nline",   "\x7f"};
     for (const std::string& name : names) {
         EXPECT_EQ(error_of(sut.register_endpoint(name)), "bad_name") << name;
         EXPECT_EQ(error_of(sut.lookup(name)), "bad_name") << name;

@@ -30,7 +30,9 @@ class RouterFixture : public ::testing::Test {
         options.spin = std::chrono::microseconds(5);
         return options;
     }
-    Connection connect(const ConnectOptions& options = small_rings()) { return router_.connect(options).value(); }
+    Connection connect(const ConnectOptions& options = small_rings()) {
+        return router_.connect(options).value();
+    }
 
     Router router_;
 };

@@ -33,7 +33,8 @@ TEST_F(Waiting, receive_ends_at_its_deadline_and_not_before) {
 
 TEST_F(Waiting, a_sleeping_receiver_is_woken) {
     for (int i = 0; i < 200; ++i) {
-        std::thread receiving([&] { EXPECT_EQ(receiver_.receive(Deadline::in(60s)).value().text(), "wake"); });
+        std::thread receiving(
+            [&] { EXPECT_EQ(receiver_.receive(Deadline::in(60s)).value().text(), "wake"); });
         ASSERT_TRUE(succeeded(sender_.send(Outgoing::to(to_inbox_, "wake"))));
         receiving.join();
     }

@@ -42,7 +42,8 @@ class ControlSocket : public RouterFixture {
         if (!answer) {
             return std::string(answer.error().name());
         }
-        return answer->message.status == 0 ? "ok" : std::string(Error::from_code(answer->message.status).name());
+        return answer->message.status == 0 ? "ok"
+                                           : std::string(Error::from_code(answer->message.status).name());
     }
     static bool hung_up(const UniqueFd& socket) {
         while (true) {
@@ -63,8 +64,9 @@ class ControlSocket : public RouterFixture {
 
 TEST_F(ControlSocket, garbage_is_a_bad_request_and_ends_the_conversation) {
     std::mt19937 random(5);
-    for (const std::size_t size : {std::size_t{1}, std::size_t{7}, sizeof(ControlMessage) - 1, sizeof(ControlMessage),
-                                   sizeof(ControlMessage) + 1, std::size_t{4096}, std::size_t{100'000}}) {
+    for (const std::size_t size :
+         {std::size_t{1}, std::size_t{7}, sizeof(ControlMessage) - 1, sizeof(ControlMessage),
+          sizeof(ControlMessage) + 1, std::size_t{4096}, std::size_t{100'000}}) {
         const UniqueFd socket = dial();
         std::vector<char> garbage(size);
         for (char& byte : garbage) {

@@ -1,5 +1,6 @@
-// What a process can do to the router with a link of its own: everything that it can write, and everything that it
-// can send. In each case the router answers by name or closes the link, and two honest processes never notice.
+// What a process can do to the router with a link of its own: everything that it can write, and everything
+// that it can send. In each case the router answers by name or closes the link, and two honest processes
+// never notice.
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -20,11 +21,13 @@
 using namespace std::chrono_literals;
 
 #if defined(__SANITIZE_THREAD__)
-// Under the thread sanitizer copies out of shared memory are memcpy, so that it checks the order of honest use. Here
-// somebody else writes on purpose while they run. All other races of this program are still reported, and all races
-// of the honest programs.
+// Under the thread sanitizer copies out of shared memory are memcpy, so that it checks the order of honest
+// use. Here somebody else writes on purpose while they run. All other races of this program are still
+// reported, and all races of the honest programs.
 extern "C" [[gnu::visibility("default")]] const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "race:keyway::ring::detail::move\n"; }
+extern "C" const char* __tsan_default_suppressions() {
+    return "race:keyway::ring::detail::move\n";
+}
 #endif
 
 namespace keyway::test {
@@ -82,7 +85,8 @@ TEST_F(HostileLink, an_impossible_commit_word_closes_the_link) {
 }
 
 TEST_F(HostileLink, a_record_that_claims_more_than_the_ring_closes_the_link) {
-    store_commit(0, ring::pack({ring::tag_of(0), 0xFFFF, static_cast<std::uint16_t>(ring::RecordKind::kMessage)}));
+    store_commit(
+        0, ring::pack({ring::tag_of(0), 0xFFFF, static_cast<std::uint16_t>(ring::RecordKind::kMessage)}));
     ring_bell();
     expect_quarantined();
     expect_honest_unharmed();
@@ -109,7 +113,8 @@ TEST_F(HostileLink, a_head_that_runs_ahead_or_backwards_closes_the_link_once_it_
     const auto inbox = target.register_endpoint("trap").value();
     const auto to_trap = honest_client_.lookup("trap").value();
     // The victim's delivery head claims that far more was read than was ever written.
-    ring::NativeAtomics::store(memory().shared().delivery[1].head, std::uint64_t{1} << 40, std::memory_order_release);
+    ring::NativeAtomics::store(memory().shared().delivery[1].head, std::uint64_t{1} << 40,
+                               std::memory_order_release);
     std::string last = "ok";
     for (int i = 0; i < 10'000 && last == "ok"; ++i) {
         last = error_of(honest_client_.try_send(Outgoing::to(to_trap, std::string(1000, 'x'))));
@@ -120,14 +125,16 @@ TEST_F(HostileLink, a_head_that_runs_ahead_or_backwards_closes_the_link_once_it_
         std::this_thread::yield();
     }
     EXPECT_EQ(router_.counters().links_quarantined, 1U);
-    EXPECT_EQ(error_of(honest_client_.send(Outgoing::to(to_trap, "?"), Deadline::in(30s))), "no_such_capability");
+    EXPECT_EQ(error_of(honest_client_.send(Outgoing::to(to_trap, "?"), Deadline::in(30s))),
+              "no_such_capability");
     EXPECT_NE(inbox.id, 0U);
     expect_honest_unharmed();
 }
 
 TEST_F(HostileLink, random_bytes_all_over_its_memory_hurt_nobody_else) {
     const char* given = std::getenv("KEYWAY_SEED");
-    const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0)) : std::random_device{}();
+    const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0))
+                                       : std::random_device{}();
     std::printf("seed %u (KEYWAY_SEED=%u replays)\n", seed, seed);
     std::mt19937 random(seed);
     for (int round = 0; round < 60; ++round) {
@@ -135,7 +142,8 @@ TEST_F(HostileLink, random_bytes_all_over_its_memory_hurt_nobody_else) {
         auto& all = attacker.impl().memory;
         auto* base = reinterpret_cast<std::byte*>(&all.shared());
         const std::size_t size = all.geometry().total();
-        // Some rounds leave the first page alone, so that the router goes on polling and meets the garbage behind it.
+        // Some rounds leave the first page alone, so that the router goes on polling and meets the garbage
+        // behind it.
         const std::size_t from = round % 2 == 0 ? 0 : link::kPage;
         for (int i = 0; i < 4000; ++i) {
             const std::size_t at = (from + random() % (size - from)) & ~std::size_t{3};
@@ -151,7 +159,8 @@ TEST_F(HostileLink, random_bytes_all_over_its_memory_hurt_nobody_else) {
 }
 
 TEST_F(HostileLink, a_payload_that_changes_while_it_is_routed_is_delivered_torn_and_nothing_else) {
-    // The length is what counts: it was taken once, so what arrives has it, whatever the writer does meanwhile.
+    // The length is what counts: it was taken once, so what arrives has it, whatever the writer does
+    // meanwhile.
     const auto to_service = attacker_.lookup("honest").value();
     std::atomic<bool> stop{false};
     auto data = memory().submission();
@@ -228,7 +237,8 @@ TEST_F(HostileLink, memory_that_was_cut_or_holed_before_the_seal_does_no_harm) {
         mapped.request = static_cast<std::uint8_t>(Request::kMapped);
         ASSERT_TRUE(succeeded(link::send_control(socket.get(), mapped)));
         auto answer = link::receive_control(socket.get(), Deadline::in(30s)).value();
-        // A hole is filled with zeros, which is what the memory held anyway; a file that was cut is of no use.
+        // A hole is filled with zeros, which is what the memory held anyway; a file that was cut is of no
+        // use.
         EXPECT_EQ(answer.message.status != 0, cut);
     }
     expect_honest_unharmed();
@@ -244,7 +254,8 @@ TEST_F(HostileLink, a_wake_pipe_that_nobody_reads_blocks_nothing) {
         if (!sent) {
             ASSERT_EQ(sent.error().name(), "full");
             ring::NativeAtomics::store(memory().shared().delivery[1].head,
-                                       attacker_.impl().memory.shared().delivery[1].head, std::memory_order_relaxed);
+                                       attacker_.impl().memory.shared().delivery[1].head,
+                                       std::memory_order_relaxed);
             while (attacker_.try_receive()) {
             }
         }

@@ -11,20 +11,20 @@
 // WHAT A CONNECTION IS. To the router each connection is a process with an id, a home endpoint of the same
 // number, to which replies go, and its own capabilities. A program may have several; they share nothing.
 //
-// HALVES AND THREADS. A connection has a sending half (send, post, flush, lookups and all other requests) and a
-// receiving half (receive, try_receive, descriptor). Each half belongs to one thread at a time; the two halves
-// may be used by two threads at once. `call` and `call_view` use both. Nothing else is shared, there are no
-// locks: threads which all want to send take a connection each, that is cheap.
+// HALVES AND THREADS. A connection has a sending half (send, post, flush, lookups and all other requests) and
+// a receiving half (receive, try_receive, descriptor). Each half belongs to one thread at a time; the two
+// halves may be used by two threads at once. `call` and `call_view` use both. Nothing else is shared, there
+// are no locks: threads which all want to send take a connection each, that is cheap.
 //
 // WHO IS TRUSTED. The router is: it wrote every byte that `receive` shows. What is in a payload comes from
-// another process and deserves the distrust that anything from a socket does. `badge()` and `sender()` can't be
-// forged by the sender.
+// another process and deserves the distrust that anything from a socket does. `badge()` and `sender()` can't
+// be forged by the sender.
 //
-// WAITING. A call that waits spins for `spin` first and then sleeps in the kernel. It returns at the deadline,
-// and at once when the router dies (`router_gone`) or the callee does (`peer_gone`).
+// WAITING. A call that waits spins for `spin` first and then sleeps in the kernel. It returns at the
+// deadline, and at once when the router dies (`router_gone`) or the callee does (`peer_gone`).
 //
-// FORKING. A child must not use its parent's connection: it shares the rings with it, and two producers on one
-// ring garble it. The library notices and answers `not_connected` in the child.
+// FORKING. A child must not use its parent's connection: it shares the rings with it, and two producers on
+// one ring garble it. The library notices and answers `not_connected` in the child.
 
 #include <array>
 #include <chrono>
@@ -58,8 +58,8 @@ struct Capability {
     std::uint32_t id = 0;      ///< to be named in messages; no secret, useless to others
     std::uint32_t object = 0;  ///< endpoint, or whatever `kind` says
     Kind kind = Kind::kEndpoint;
-    std::uint8_t rights = 0;   ///< bits of `keyway::right`
-    std::uint32_t badge = 0;   ///< what receivers see in its place
+    std::uint8_t rights = 0;  ///< bits of `keyway::right`
+    std::uint32_t badge = 0;  ///< what receivers see in its place
 };
 
 /// An endpoint of our own.
@@ -71,12 +71,12 @@ struct Endpoint {
 /// A message to be sent. `payload` is read during the call only.
 struct Outgoing {
     Type type = Type::kData;
-    std::uint8_t priority = 1;      ///< 0 to 3
-    std::uint8_t flags = 0;         ///< bits of `keyway::flag`
-    std::uint32_t receiver = 0;     ///< the object of the capability
-    std::uint32_t capability = 0;   ///< id of the authority
-    std::uint32_t carried = 0;      ///< id of a capability that is given along, 0: none
-    Grant grant{};                  ///< what becomes of `carried`
+    std::uint8_t priority = 1;     ///< 0 to 3
+    std::uint8_t flags = 0;        ///< bits of `keyway::flag`
+    std::uint32_t receiver = 0;    ///< the object of the capability
+    std::uint32_t capability = 0;  ///< id of the authority
+    std::uint32_t carried = 0;     ///< id of a capability that is given along, 0: none
+    Grant grant{};                 ///< what becomes of `carried`
     std::span<const std::byte> payload{};
 
     [[nodiscard]] static Outgoing to(const Capability& capability, std::span<const std::byte> payload) {
@@ -91,10 +91,10 @@ struct Outgoing {
     }
 };
 
-/// A message that came in. A payload over 64 bytes lies in the delivery ring, where the router put it, until this
-/// object goes, or `release()` or `detach()` is called. The ring is given back in order, so who keeps one such
-/// message keeps the room of all that came after it: `detach()` what is to be kept. Smaller payloads, and replies
-/// to our own calls, are copied out. Must not outlive its connection unless detached.
+/// A message that came in. A payload over 64 bytes lies in the delivery ring, where the router put it, until
+/// this object goes, or `release()` or `detach()` is called. The ring is given back in order, so who keeps
+/// one such message keeps the room of all that came after it: `detach()` what is to be kept. Smaller
+/// payloads, and replies to our own calls, are copied out. Must not outlive its connection unless detached.
 class Received {
   public:
     Received() = default;
@@ -181,9 +181,9 @@ class Connection {
     Result<void> send(const Outgoing& message, Deadline deadline = Deadline::never());
     /// `send` that never waits for room.
     Result<void> try_send(Outgoing message);
-    /// Hands the message to the router and doesn't wait for the verdict. Returns a ticket. Waits only for room
-    /// in our own submission ring, until `deadline` (`would_block`). The router takes messages in order; one
-    /// without kNoWait that waits for room holds up those behind it, until `message_deadline`.
+    /// Hands the message to the router and doesn't wait for the verdict. Returns a ticket. Waits only for
+    /// room in our own submission ring, until `deadline` (`would_block`). The router takes messages in order;
+    /// one without kNoWait that waits for room holds up those behind it, until `message_deadline`.
     Result<std::uint64_t> post(const Outgoing& message, Deadline deadline = Deadline::never(),
                                Deadline message_deadline = Deadline::never());
     /// Posts several and rings the router's bell at most once. Returns how many found room; fewer than asked
@@ -191,19 +191,19 @@ class Connection {
     Result<std::size_t> post_batch(std::span<const Outgoing> messages, Deadline deadline = Deadline::never());
     /// Waits until the router has judged everything that was posted.
     Result<void> flush(Deadline deadline = Deadline::never());
-    /// The next posted message that is known not to have been delivered, oldest first. `call` and `send` report
-    /// their own. Posts that are not here after `flush` were delivered.
+    /// The next posted message that is known not to have been delivered, oldest first. `call` and `send`
+    /// report their own. Posts that are not here after `flush` were delivered.
     std::optional<Refusal> next_refusal();
 
-    /// Calls and waits for the reply. Messages that come in meanwhile are set aside for `receive`. Errors: every
-    /// verdict, `peer_gone` (the callee died or gave the call up), `timeout`, `router_gone`.
+    /// Calls and waits for the reply. Messages that come in meanwhile are set aside for `receive`. Errors:
+    /// every verdict, `peer_gone` (the callee died or gave the call up), `timeout`, `router_gone`.
     Result<Received> call(const Outgoing& message, Deadline deadline = Deadline::never());
     Result<Received> call(const Capability& capability, std::string_view text,
                           Deadline deadline = Deadline::never()) {
         return call(Outgoing::to(capability, text), deadline);
     }
-    /// Answers a call. Each call can be answered once. Never waits for room: a caller that doesn't drain its ring
-    /// gets `full`, and the answer may be tried again.
+    /// Answers a call. Each call can be answered once. Never waits for room: a caller that doesn't drain its
+    /// ring gets `full`, and the answer may be tried again.
     Result<void> reply(const Received& call, std::span<const std::byte> payload, Type type = Type::kData);
     Result<void> reply(const Received& call, std::string_view text) {
         return reply(call, std::as_bytes(std::span(text.data(), text.size())));
@@ -217,18 +217,19 @@ class Connection {
     Result<Received> try_receive();
     /// Up to `most` messages; waits for the first only.
     Result<std::vector<Received>> receive_batch(std::size_t most, Deadline deadline = Deadline::never());
-    /// Readable (epoll, poll, select) once a message has come after `try_receive` said `would_block`; don't read
-    /// from it. Drain with `try_receive` until `would_block`, then wait again.
+    /// Readable (epoll, poll, select) once a message has come after `try_receive` said `would_block`; don't
+    /// read from it. Drain with `try_receive` until `would_block`, then wait again.
     [[nodiscard]] int descriptor() const noexcept;
 
     // --- authority (sending half) ---
 
-    /// Derives a capability with fewer or equal rights and gives it to the owner of the endpoint `to`, which gets a
-    /// capability message with `payload`. Needs GRANT on `from` and WRITE on `to`. Returns the new id, for
-    /// `revoke`. `lifetime` 0: as long as `from`; rounded up to router ticks (16.8 ms).
+    /// Derives a capability with fewer or equal rights and gives it to the owner of the endpoint `to`, which
+    /// gets a capability message with `payload`. Needs GRANT on `from` and WRITE on `to`. Returns the new id,
+    /// for `revoke`. `lifetime` 0: as long as `from`; rounded up to router ticks (16.8 ms).
     Result<std::uint32_t> give(const Capability& from, const Capability& to, std::uint8_t rights,
                                std::uint32_t badge, std::chrono::nanoseconds lifetime = {},
-                               std::span<const std::byte> payload = {}, Deadline deadline = Deadline::never());
+                               std::span<const std::byte> payload = {},
+                               Deadline deadline = Deadline::never());
     /// Ends `descendant`, which was derived from `authority`, or, with 0, all that was. Needs REVOKE on
     /// `authority`. Complete on return: nothing authorised by it is delivered later. Returns how many ended.
     Result<std::uint32_t> revoke(const Capability& authority, std::uint32_t descendant = 0);

@@ -39,8 +39,8 @@ typedef int32_t ipc_result_t;
  * length         bytes of data, 0 to 4096                 bytes of data
  * data           the payload                              the payload
  * timestamp      ignored: the router stamps it            ns of CLOCK_MONOTONIC at acceptance
- * capability_id  the authority; 0: the one from the       the capability that came along and is ours now (for a
- *                last ipc_lookup() of that receiver       call: the reply capability); 0: none. The badge: ipc_badge()
+ * capability_id  the authority; 0: the one from the       the capability that came along and is ours now (for
+ * a last ipc_lookup() of that receiver       call: the reply capability); 0: none. The badge: ipc_badge()
  * priority       0 to 3                                   priority
  */
 typedef struct {
@@ -111,24 +111,25 @@ typedef struct {
 /* ---- messages ---- */
 
 /* Sends one message, and returns with the router's verdict. Waits for room at the receiver.
- * IPC_E_BAD_ARGUMENT: msg is NULL, length over 4096, priority over 3, or a type that needs more than this call. */
-IPC_API ipc_result_t ipc_send(uint32_t receiver, const ipc_message_t *msg);
+ * IPC_E_BAD_ARGUMENT: msg is NULL, length over 4096, priority over 3, or a type that needs more than this
+ * call. */
+IPC_API ipc_result_t ipc_send(uint32_t receiver, const ipc_message_t* msg);
 
 /* Takes the next message. *sender (may be NULL) gets the sender's process id. IPC_E_TIMEOUT when none came in
  * timeout_ns nanoseconds. */
-IPC_API ipc_result_t ipc_receive(uint32_t *sender, ipc_message_t *msg, uint64_t timeout_ns);
+IPC_API ipc_result_t ipc_receive(uint32_t* sender, ipc_message_t* msg, uint64_t timeout_ns);
 
 /* Answers a call. `receiver` is the caller's process id. reply->capability_id is the reply capability, as
  * ipc_receive() gave it; 0: the oldest call of that process which this process has not answered. Never waits:
  * IPC_E_FULL when the caller does not drain its queue. */
-IPC_API ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t *reply);
+IPC_API ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t* reply);
 
 /* Publishes an event to a topic, and subscribes a process to one. */
-IPC_API ipc_result_t ipc_publish(uint32_t topic, const ipc_message_t *msg);
+IPC_API ipc_result_t ipc_publish(uint32_t topic, const ipc_message_t* msg);
 IPC_API ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id);
 
 /* Sends a request and waits for its reply. request and reply may be the same. */
-IPC_API ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t *request, ipc_message_t *reply,
+IPC_API ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t* request, ipc_message_t* reply,
                               uint64_t timeout_ns);
 
 /* Badge of the message that this thread received last (by ipc_receive or ipc_call). */
@@ -138,7 +139,7 @@ IPC_API uint32_t ipc_badge(void);
 
 /* Connects this process to the router at `socket`; NULL: $KEYWAY_SOCKET, else /run/keyway/router.sock.
  * IPC_E_BAD_ARGUMENT when there is a connection already. */
-IPC_API ipc_result_t ipc_connect(const char *socket);
+IPC_API ipc_result_t ipc_connect(const char* socket);
 
 /* Ends the connection; endpoints and capabilities go with it. No other thread may be in a call. */
 IPC_API ipc_result_t ipc_disconnect(void);
@@ -151,34 +152,34 @@ IPC_API uint32_t ipc_self(void);
 IPC_API int ipc_descriptor(void);
 
 /* A sentence for any result code. Never NULL, never to be freed. */
-IPC_API const char *ipc_strerror(ipc_result_t result);
+IPC_API const char* ipc_strerror(ipc_result_t result);
 /* Its name in the contract, e.g. "insufficient_rights"; "ok" for 0. */
-IPC_API const char *ipc_strname(ipc_result_t result);
+IPC_API const char* ipc_strname(ipc_result_t result);
 
 /* ---- names ---- */
 
-/* Makes an endpoint that others can look up. *endpoint and *capability (may be NULL) get its id and a capability
- * with all rights over it. */
-IPC_API ipc_result_t ipc_register(const char *name, uint32_t *endpoint, uint32_t *capability);
+/* Makes an endpoint that others can look up. *endpoint and *capability (may be NULL) get its id and a
+ * capability with all rights over it. */
+IPC_API ipc_result_t ipc_register(const char* name, uint32_t* endpoint, uint32_t* capability);
 
 /* Gets a capability for a named endpoint, with the rights that the policy gives. */
-IPC_API ipc_result_t ipc_lookup(const char *name, uint32_t *endpoint, uint32_t *capability);
+IPC_API ipc_result_t ipc_lookup(const char* name, uint32_t* endpoint, uint32_t* capability);
 
 /* Closes an endpoint of ours. */
 IPC_API ipc_result_t ipc_close(uint32_t endpoint);
 
 /* ---- capabilities ---- */
 
-/* Derives from our `capability` one with `rights` (KEYWAY_RIGHT_ bits, a subset) and `badge`, and gives it to the
- * owner of the endpoint `receiver`, to which we must be able to send. The receiver gets a message of type
+/* Derives from our `capability` one with `rights` (KEYWAY_RIGHT_ bits, a subset) and `badge`, and gives it to
+ * the owner of the endpoint `receiver`, to which we must be able to send. The receiver gets a message of type
  * IPC_CAPABILITY whose capability_id is its new capability. lifetime_ns 0: as long as ours. *derived (may be
  * NULL) gets the id, for ipc_revoke(). `msg` (may be NULL) is the payload, priority and authority to send. */
-IPC_API ipc_result_t ipc_grant(uint32_t receiver, const ipc_message_t *msg, uint32_t capability, uint32_t rights,
-                               uint32_t badge, uint64_t lifetime_ns, uint32_t *derived);
+IPC_API ipc_result_t ipc_grant(uint32_t receiver, const ipc_message_t* msg, uint32_t capability,
+                               uint32_t rights, uint32_t badge, uint64_t lifetime_ns, uint32_t* derived);
 
 /* Ends `derived`, or with 0 everything, that was derived from `capability`, which needs REVOKE. Complete on
  * return. *count (may be NULL) gets how many ended. */
-IPC_API ipc_result_t ipc_revoke(uint32_t capability, uint32_t derived, uint32_t *count);
+IPC_API ipc_result_t ipc_revoke(uint32_t capability, uint32_t derived, uint32_t* count);
 
 /* Gives up a capability of ours. */
 IPC_API ipc_result_t ipc_release(uint32_t capability);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Outcomes. Every Keyway function that can fail returns a Result<T>: a value, or an Error with a name from the
-// contract (protocol/keyway.toml), a sentence that explains it and one that says what to do.
+// Outcomes. Every Keyway function that can fail returns a Result<T>: a value, or an Error with a name from
+// the contract (protocol/keyway.toml), a sentence that explains it and one that says what to do.
 //
 //     auto sent = connection.send(message, Deadline::in(10ms));
 //     if (!sent) {
@@ -9,8 +9,8 @@
 //     }
 //
 // Three classes of trouble, three ways out: a caller's bug that the library can see (a payload of 5000 bytes)
-// is `bad_argument`; what a peer, the policy or the system did is its own name; a bug of Keyway's own ends the
-// process with a message, because a router that has lost count of its state must not guess.
+// is `bad_argument`; what a peer, the policy or the system did is its own name; a bug of Keyway's own ends
+// the process with a message, because a router that has lost count of its state must not guess.
 
 #include <cerrno>
 #include <cstdint>
@@ -34,14 +34,18 @@ class Error {
     constexpr Error(Status status, int system_error = 0) noexcept                             // NOLINT
         : code_(static_cast<std::uint8_t>(status)), errno_(system_error) {}
     /// The operating system refused; `system_error` is its errno.
-    [[nodiscard]] static constexpr Error system(int system_error) noexcept { return {Status::kSystem, system_error}; }
+    [[nodiscard]] static constexpr Error system(int system_error) noexcept {
+        return {Status::kSystem, system_error};
+    }
     [[nodiscard]] static Error system() noexcept { return system(errno); }
     /// From the number on a wire; unknown numbers become `bad_request`.
     [[nodiscard]] static constexpr Error from_code(std::uint8_t code, int system_error = 0) noexcept {
         if (code < kFirstStatus) {
-            return name_of(Verdict{code}) == "unknown" || code == 0 ? Error{Status::kBadRequest} : Error{Verdict{code}};
+            return name_of(Verdict{code}) == "unknown" || code == 0 ? Error{Status::kBadRequest}
+                                                                    : Error{Verdict{code}};
         }
-        return name_of(Status{code}) == "unknown" ? Error{Status::kBadRequest} : Error{Status{code}, system_error};
+        return name_of(Status{code}) == "unknown" ? Error{Status::kBadRequest}
+                                                  : Error{Status{code}, system_error};
     }
 
     /// The number of the verdict or status in the contract; the C interface returns it negated.
@@ -88,9 +92,9 @@ template <typename T>
 class [[nodiscard]] Result {
   public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: meant to convert
-    Result(Error error) : state_(std::in_place_index<1>, error) {}        // NOLINT
-    Result(Verdict verdict) : Result(Error{verdict}) {}                   // NOLINT
-    Result(Status status) : Result(Error{status}) {}                      // NOLINT
+    Result(Error error) : state_(std::in_place_index<1>, error) {}         // NOLINT
+    Result(Verdict verdict) : Result(Error{verdict}) {}                    // NOLINT
+    Result(Status status) : Result(Error{status}) {}                       // NOLINT
 
     [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }

@@ -9,9 +9,9 @@
 // One thread does all routing, control requests and clean-up, so nothing in it takes a lock. It spins while
 // there is traffic and for `spin` after that, then sleeps until a process rings its bell.
 //
-// TRUST. The router trusts the kernel, its policy file and the process that hosts it. Clients are trusted with
-// nothing: what they write into their rings is copied once and checked; every descriptor and every byte of
-// shared memory is made by the router and sealed before it is served.
+// TRUST. The router trusts the kernel, its policy file and the process that hosts it. Clients are trusted
+// with nothing: what they write into their rings is copied once and checked; every descriptor and every byte
+// of shared memory is made by the router and sealed before it is served.
 
 #include <chrono>
 #include <cstdint>
@@ -62,9 +62,15 @@ struct Rule {
 
 /// Who may do what. Nothing is allowed that no rule allows.
 struct Policy {
-    Limits process{.connections = 64, .capabilities = 4096, .queue_bytes = 64U << 20, .descriptors = 512,
+    Limits process{.connections = 64,
+                   .capabilities = 4096,
+                   .queue_bytes = 64U << 20,
+                   .descriptors = 512,
                    .endpoints = 256};
-    Limits user{.connections = 256, .capabilities = 16384, .queue_bytes = 256U << 20, .descriptors = 2048,
+    Limits user{.connections = 256,
+                .capabilities = 16384,
+                .queue_bytes = 256U << 20,
+                .descriptors = 2048,
                 .endpoints = 1024};
     std::vector<Rule> rules{};
 
@@ -91,8 +97,8 @@ struct PolicyError {
 
 struct RouterOptions {
     Policy policy{};
-    /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens on
-    /// is replaced.
+    /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens
+    /// on is replaced.
     std::string socket{};
     unsigned socket_mode = 0666;  ///< who may connect at all; authority comes from the policy
     /// A listening socket made by somebody else (socket activation), or -1.
@@ -106,10 +112,10 @@ struct RouterOptions {
 
 /// Counters since the start. sent = delivered + refused + expired, always.
 struct RouterCounters {
-    std::uint64_t sent = 0;       ///< messages judged
+    std::uint64_t sent = 0;  ///< messages judged
     std::uint64_t delivered = 0;
-    std::uint64_t refused = 0;    ///< all verdicts but delivered, expired and timed_out
-    std::uint64_t expired = 0;    ///< expired and timed_out
+    std::uint64_t refused = 0;  ///< all verdicts but delivered, expired and timed_out
+    std::uint64_t expired = 0;  ///< expired and timed_out
     std::uint64_t verdict[32] = {};
     std::uint64_t links_opened = 0;
     std::uint64_t links_closed = 0;
@@ -132,8 +138,8 @@ class Router {
     void run();
     /// `listen()`, then `run()` in a thread of its own.
     Result<void> start();
-    /// Ends `run()`: takes nothing new, routes what has been submitted, tells every process, closes. Any thread;
-    /// also from a signal handler. Returns at once.
+    /// Ends `run()`: takes nothing new, routes what has been submitted, tells every process, closes. Any
+    /// thread; also from a signal handler. Returns at once.
     void stop() noexcept;
     /// Waits for the thread of `start()`.
     void join();

@@ -9,5 +9,6 @@ namespace keyway {
 
 }  // namespace keyway
 
-#define KEYWAY_CHECK(condition) \
-    (static_cast<bool>(condition) ? static_cast<void>(0) : ::keyway::check_failed(#condition, __FILE__, __LINE__))
+#define KEYWAY_CHECK(condition)                          \
+    (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                  : ::keyway::check_failed(#condition, __FILE__, __LINE__))

@@ -5,9 +5,9 @@
 
 namespace keyway {
 
-/// While it lives, writing to a pipe that nobody reads any more gives this thread EPIPE and no signal. A process can
-/// close its end of a wake pipe at any moment; that must not end the router. Leaves the thread's signal mask, and
-/// any SIGPIPE of somebody else's that was pending, as they were.
+/// While it lives, writing to a pipe that nobody reads any more gives this thread EPIPE and no signal. A
+/// process can close its end of a wake pipe at any moment; that must not end the router. Leaves the thread's
+/// signal mask, and any SIGPIPE of somebody else's that was pending, as they were.
 class SigpipeGuard {
   public:
     SigpipeGuard() {

@@ -1,5 +1,5 @@
-// The C interface over one Connection a process. Two locks, one a half, so that a thread which waits for messages
-// doesn't keep others from sending.
+// The C interface over one Connection a process. Two locks, one a half, so that a thread which waits for
+// messages doesn't keep others from sending.
 
 #include <cstring>
 #include <deque>
@@ -29,9 +29,10 @@ struct State {
     Connection connection;
     std::mutex sending;
     std::mutex receiving;
-    std::mutex books;  ///< the two below
-    std::unordered_map<std::uint32_t, std::uint32_t> capability_for;              ///< receiver -> from ipc_lookup
-    std::unordered_map<std::uint32_t, std::deque<std::uint32_t>> open_calls;     ///< caller -> reply capabilities
+    std::mutex books;                                                 ///< the two below
+    std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup
+    std::unordered_map<std::uint32_t, std::deque<std::uint32_t>>
+        open_calls;  ///< caller -> reply capabilities
 };
 
 // The C interface has no handle, so there is one connection a process.
@@ -44,7 +45,9 @@ std::shared_ptr<State> state() {
     return current;
 }
 
-ipc_result_t result_of(Error error) { return -static_cast<ipc_result_t>(error.code()); }
+ipc_result_t result_of(Error error) {
+    return -static_cast<ipc_result_t>(error.code());
+}
 
 template <typename T>
 ipc_result_t result_of(const keyway::Result<T>& result) {
@@ -144,7 +147,9 @@ int ipc_descriptor(void) {
     return held == nullptr ? -1 : held->connection.descriptor();
 }
 
-uint32_t ipc_badge(void) { return last_badge; }
+uint32_t ipc_badge(void) {
+    return last_badge;
+}
 
 ipc_result_t ipc_send(uint32_t receiver, const ipc_message_t* msg) {
     if (msg == nullptr) {
@@ -230,7 +235,8 @@ ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id) {
     return IPC_E_NOT_SUPPORTED;
 }
 
-ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t* request, ipc_message_t* reply, uint64_t timeout_ns) {
+ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t* request, ipc_message_t* reply,
+                      uint64_t timeout_ns) {
     if (request == nullptr || reply == nullptr) {
         return IPC_E_BAD_ARGUMENT;
     }
@@ -316,9 +322,8 @@ ipc_result_t ipc_grant(uint32_t receiver, const ipc_message_t* msg, uint32_t cap
         }
         const Capability from{.id = capability};
         const Capability to{.id = message.capability, .object = receiver};
-        const auto given =
-            held.connection.give(from, to, static_cast<std::uint8_t>(rights), badge,
-                                 std::chrono::nanoseconds(lifetime_ns), message.payload);
+        const auto given = held.connection.give(from, to, static_cast<std::uint8_t>(rights), badge,
+                                                std::chrono::nanoseconds(lifetime_ns), message.payload);
         if (!given) {
             return result_of(given.error());
         }
@@ -364,7 +369,8 @@ const char* ipc_strerror(ipc_result_t result) {
     }
     const auto code = result < 0 && result >= -255 ? static_cast<std::uint8_t>(-result) : std::uint8_t{0};
     const std::string_view text =
-        code == 0 ? std::string_view() : (code < 64 ? doc_of(keyway::Verdict{code}) : doc_of(keyway::Status{code}));
+        code == 0 ? std::string_view()
+                  : (code < 64 ? doc_of(keyway::Verdict{code}) : doc_of(keyway::Status{code}));
     return text.empty() ? "Unknown result code: see IPC_E_ in keyway/ipc.h." : text.data();
 }
 

@@ -24,8 +24,8 @@ namespace {
 constexpr auto kDefaultSocket = "/run/keyway/router.sock";
 constexpr auto kHandshakePatience = std::chrono::seconds(10);
 
-// Counted up in every child, so that a connection knows that it was inherited. Asking for the pid would be a system
-// call for each message.
+// Counted up in every child, so that a connection knows that it was inherited. Asking for the pid would be a
+// system call for each message.
 std::atomic<std::uint32_t> fork_count{0};
 
 std::uint32_t fork_generation() {
@@ -102,8 +102,9 @@ Error Connection::Impl::why_gone() const {
 }
 
 Result<void> Connection::Impl::check(const Outgoing& message) {
-    const bool good = message.payload.size() <= limit::kPayloadBytes && message.priority < limit::kPriorities &&
-                      (message.flags & ~flag::kAll) == 0 && name_of(message.type) != "unknown";
+    const bool good = message.payload.size() <= limit::kPayloadBytes &&
+                      message.priority < limit::kPriorities && (message.flags & ~flag::kAll) == 0 &&
+                      name_of(message.type) != "unknown";
     if (!good) {
         return Status::kBadArgument;
     }
@@ -179,7 +180,8 @@ Result<void> Connection::Impl::await_judged(std::uint64_t ticket, Deadline deadl
 Result<void> Connection::Impl::await_verdict(std::uint64_t ticket, Deadline deadline) {
     auto judged = await_judged(ticket, deadline);
     if (!judged && judged.error() == Error{Status::kTimeout}) {
-        // Whether it was delivered must be certain, so the router is asked to give it up and has the last word.
+        // Whether it was delivered must be certain, so the router is asked to give it up and has the last
+        // word.
         cancel(0, ticket);
         judged = await_judged(ticket, Deadline::never());
     }
@@ -231,7 +233,8 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
     }
 }
 
-Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket, Deadline deadline) {
+Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket,
+                                               Deadline deadline) {
     std::optional<Received> reply;
     std::optional<Error> failure;
     const auto look = [&] {
@@ -278,7 +281,8 @@ Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint
         sender_gone = receiver_gone = true;
         return why_gone();
     }
-    // The router forgets the call, so that the callee's answer is refused; what came before that still counts.
+    // The router forgets the call, so that the callee's answer is refused; what came before that still
+    // counts.
     cancel(sequence, ticket);
     if (look() && reply) {
         return std::move(*reply);
@@ -318,7 +322,8 @@ Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options
     hello.request = static_cast<std::uint8_t>(Request::kHello);
     hello.submission_bytes = geometry.submission_bytes;
     hello.delivery_bytes = geometry.delivery_bytes;
-    // A router that refuses the connection says why before it hangs up, so a failed send is not the answer yet.
+    // A router that refuses the connection says why before it hangs up, so a failed send is not the answer
+    // yet.
     const auto sent = link::send_control(socket.get(), hello);
     auto welcome = link::receive_control(socket.get(), patience);
     if (!welcome) {
@@ -334,7 +339,9 @@ Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options
     if (welcome->fd_count != link::kHelloFds) {
         return Status::kCorrupt;
     }
-    const auto fd = [&](link::HelloFd which) -> UniqueFd& { return welcome->fds[static_cast<std::size_t>(which)]; };
+    const auto fd = [&](link::HelloFd which) -> UniqueFd& {
+        return welcome->fds[static_cast<std::size_t>(which)];
+    };
     auto memory = link::LinkMemory::map(fd(link::HelloFd::kMemory).get(), geometry);
     if (!memory) {
         return memory.error();
@@ -351,15 +358,19 @@ Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options
     if (sealed->message.status != 0) {
         return Error::from_code(sealed->message.status, sealed->message.system_error);
     }
-    auto impl = std::make_unique<Impl>(std::move(socket), std::move(fd(link::HelloFd::kBell)),
-                                       std::move(fd(link::HelloFd::kSenderWake)),
-                                       std::move(fd(link::HelloFd::kReceiverWake)), std::move(*memory), options);
+    auto impl = std::make_unique<Impl>(
+        std::move(socket), std::move(fd(link::HelloFd::kBell)), std::move(fd(link::HelloFd::kSenderWake)),
+        std::move(fd(link::HelloFd::kReceiverWake)), std::move(*memory), options);
     impl->self = capability_of(answer);
     return Connection(std::move(impl));
 }
 
-std::uint32_t Connection::id() const noexcept { return impl_->self.object; }
-const Capability& Connection::self() const noexcept { return impl_->self; }
+std::uint32_t Connection::id() const noexcept {
+    return impl_->self.object;
+}
+const Capability& Connection::self() const noexcept {
+    return impl_->self;
+}
 
 // --- names ---
 
@@ -410,8 +421,8 @@ Result<void> Connection::send(const Outgoing& message, Deadline deadline) {
         return ticket.error() == Error{Status::kWouldBlock} ? Error{Verdict::kTimedOut} : ticket.error();
     }
     impl_->sending.ring_bell();
-    // The message's deadline is in its header, where the router sees to it; a message that carries something has a
-    // grant word there instead.
+    // The message's deadline is in its header, where the router sees to it; a message that carries something
+    // has a grant word there instead.
     return impl_->await_verdict(*ticket, message.carried != 0 ? deadline : Deadline::never());
 }
 
@@ -420,7 +431,8 @@ Result<void> Connection::try_send(Outgoing message) {
     return send(message);
 }
 
-Result<std::uint64_t> Connection::post(const Outgoing& message, Deadline deadline, Deadline message_deadline) {
+Result<std::uint64_t> Connection::post(const Outgoing& message, Deadline deadline,
+                                       Deadline message_deadline) {
     if (auto good = Impl::check(message); !good) {
         return good.error();
     }
@@ -464,7 +476,9 @@ Result<void> Connection::flush(Deadline deadline) {
     return impl_->await_judged(impl_->sending.last_ticket(), deadline);
 }
 
-std::optional<Refusal> Connection::next_refusal() { return impl_->sending.next_refusal(); }
+std::optional<Refusal> Connection::next_refusal() {
+    return impl_->sending.next_refusal();
+}
 
 Result<Received> Connection::call(const Outgoing& message, Deadline deadline) {
     if (auto good = Impl::check(message); !good) {
@@ -566,7 +580,9 @@ Result<std::vector<Received>> Connection::receive_batch(std::size_t most, Deadli
     return messages;
 }
 
-int Connection::descriptor() const noexcept { return impl_->receiver_wake.get(); }
+int Connection::descriptor() const noexcept {
+    return impl_->receiver_wake.get();
+}
 
 // --- authority ---
 

@@ -11,8 +11,8 @@
 namespace keyway {
 
 struct Connection::Impl {
-    Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe, link::LinkMemory mapped,
-         const ConnectOptions& options);
+    Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
+         link::LinkMemory mapped, const ConnectOptions& options);
     ~Impl();
 
     /// Builds the header as `message` says and the contract wants it.

@@ -66,7 +66,8 @@ void ReceivingHalf::set_aside(Received message) {
 }
 
 bool ReceivingHalf::ready() const {
-    return !aside_.empty() || std::ranges::any_of(levels_, [](const Level& level) { return level.ring->pending(); });
+    return !aside_.empty() ||
+           std::ranges::any_of(levels_, [](const Level& level) { return level.ring->pending(); });
 }
 
 bool ReceivingHalf::corrupt() const {
@@ -76,8 +77,8 @@ bool ReceivingHalf::corrupt() const {
 void ReceivingHalf::release(std::size_t index) noexcept {
     Level& level = levels_[index];
     --level.views;
-    // The router reads how far we are only when it is short of room, so there is no hurry; but half a ring that
-    // nobody looks at is room that a sender may be waiting for.
+    // The router reads how far we are only when it is short of room, so there is no hurry; but half a ring
+    // that nobody looks at is room that a sender may be waiting for.
     if (level.views == 0 && level.ring->unreleased() >= level.ring->capacity() / 4) {
         give_back(level);
     }
@@ -99,7 +100,9 @@ void ReceivingHalf::give_back(Level& level) noexcept {
     });
 }
 
-Received::Received(Received&& other) noexcept { take_from(other); }
+Received::Received(Received&& other) noexcept {
+    take_from(other);
+}
 
 Received& Received::operator=(Received&& other) noexcept {
     if (this != &other) {

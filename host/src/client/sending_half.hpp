@@ -13,18 +13,20 @@
 
 namespace keyway {
 
-/// The submission ring of a connection, and the notice ring that tells what became of submissions. A submission is
-/// known by its ticket, the position in the ring where it ends. One thread at a time.
+/// The submission ring of a connection, and the notice ring that tells what became of submissions. A
+/// submission is known by its ticket, the position in the ring where it ends. One thread at a time.
 class SendingHalf {
   public:
     SendingHalf(link::LinkMemory& memory, int wake_pipe, int bell);
 
-    /// Puts a message into the ring; nullopt when there is no room. The router sees it at once but is not woken:
-    /// call `ring_bell` after one or several.
+    /// Puts a message into the ring; nullopt when there is no room. The router sees it at once but is not
+    /// woken: call `ring_bell` after one or several.
     std::optional<std::uint64_t> put(const Header& header, std::span<const std::byte> payload);
     void ring_bell();
 
-    [[nodiscard]] bool has_room(std::uint32_t payload_bytes) { return ring_.has_room(limit::kHeaderBytes + payload_bytes); }
+    [[nodiscard]] bool has_room(std::uint32_t payload_bytes) {
+        return ring_.has_room(limit::kHeaderBytes + payload_bytes);
+    }
     /// Everything up to this ticket has been judged.
     [[nodiscard]] bool judged(std::uint64_t ticket) { return ring_.consumed() >= ticket; }
     /// The ticket of the last message that was put in.
@@ -45,9 +47,7 @@ class SendingHalf {
     /// Why the router closed the link, if it said so.
     [[nodiscard]] std::optional<Error> closed() const { return closed_; }
 
-    [[nodiscard]] std::uint32_t next_sequence() {
-        return ++sequence_ != 0 ? sequence_ : ++sequence_;
-    }
+    [[nodiscard]] std::uint32_t next_sequence() { return ++sequence_ != 0 ? sequence_ : ++sequence_; }
     [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
 
   private:

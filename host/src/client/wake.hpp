@@ -35,11 +35,11 @@ class Sleeper {
     int pipe_ = -1;
 };
 
-/// Spins, then sleeps on all of `sleepers`, until ready() or the deadline. Sleeping ends at once when the router
-/// hangs `socket` up; `gone` is set then, after one more look. Returns what ready() said last.
+/// Spins, then sleeps on all of `sleepers`, until ready() or the deadline. Sleeping ends at once when the
+/// router hangs `socket` up; `gone` is set then, after one more look. Returns what ready() said last.
 template <typename Ready>
-bool wait_until(std::span<Sleeper* const> sleepers, int socket, std::chrono::nanoseconds spin, Deadline deadline,
-                bool& gone, Ready&& ready) {
+bool wait_until(std::span<Sleeper* const> sleepers, int socket, std::chrono::nanoseconds spin,
+                Deadline deadline, bool& gone, Ready&& ready) {
     const auto looked_long_enough = [&](std::uint64_t since) {
         const std::uint64_t now = Deadline::clock_ns();
         return now - since >= static_cast<std::uint64_t>(spin.count()) ||

@@ -66,13 +66,16 @@ class CapabilityTable {
         return account.own.used < account.own.limit && account.user->used < account.user->limit;
     }
     /// True when `payer` can pay for one more and a slot is free.
-    [[nodiscard]] bool can_allocate(ProcessId payer) const noexcept { return free_head_ != 0 && can_pay(payer); }
+    [[nodiscard]] bool can_allocate(ProcessId payer) const noexcept {
+        return free_head_ != 0 && can_pay(payer);
+    }
 
     /// Makes a capability with no parent; 0 when `can_allocate(spec.payer)` is false.
     CapabilityId make_root(const CapabilitySpec& spec);
 
-    /// Makes a child of `parent`; 0 when `can_allocate(spec.payer)` is false. The caller has checked authority:
-    /// that the parent is valid and may be copied and that the rights are a subset is asserted, not decided, here.
+    /// Makes a child of `parent`; 0 when `can_allocate(spec.payer)` is false. The caller has checked
+    /// authority: that the parent is valid and may be copied and that the rights are a subset is asserted,
+    /// not decided, here.
     CapabilityId derive(SlotId parent, const CapabilitySpec& spec);
 
     /// Gives the slot, which must have no descendants, to another owner, who pays from now on. The old id is
@@ -97,40 +100,42 @@ class CapabilityTable {
         if (slot >= slot_count_) {
             return 0;
         }
-        const Entry& entry = slots_[slot].entry;
-        const bool good = (entry.flags() & entry_flag::kValid) != 0 && entry.generation() == generation_of(id) &&
-                          entry.owner() == owner;
+        const Entry& entry = entries_[slot];
+        const bool good = (entry.flags() & entry_flag::kValid) != 0 &&
+                          entry.generation() == generation_of(id) && entry.owner() == owner;
         return good ? slot : 0;
     }
 
     /// True when `slot` is `ancestor` or was derived from it, at any distance.
     [[nodiscard]] bool descends_from(SlotId slot, SlotId ancestor) const noexcept;
 
-    [[nodiscard]] const Entry& entry(SlotId slot) const noexcept { return slots_[slot].entry; }
-    [[nodiscard]] SlotId parent(SlotId slot) const noexcept { return slots_[slot].parent; }
-    [[nodiscard]] SlotId first_child(SlotId slot) const noexcept { return slots_[slot].first_child; }
-    [[nodiscard]] SlotId next_sibling(SlotId slot) const noexcept { return slots_[slot].next_sibling; }
-    [[nodiscard]] ProcessId payer(SlotId slot) const noexcept { return slots_[slot].payer; }
+    [[nodiscard]] const Entry& entry(SlotId slot) const noexcept { return entries_[slot]; }
+    [[nodiscard]] SlotId parent(SlotId slot) const noexcept { return nodes_[slot].parent; }
+    [[nodiscard]] SlotId first_child(SlotId slot) const noexcept { return nodes_[slot].first_child; }
+    [[nodiscard]] SlotId next_sibling(SlotId slot) const noexcept { return nodes_[slot].next_sibling; }
+    [[nodiscard]] ProcessId payer(SlotId slot) const noexcept { return nodes_[slot].payer; }
     [[nodiscard]] CapabilityId id(SlotId slot) const noexcept {
-        return make_capability_id(slots_[slot].entry.generation(), slot);
+        return make_capability_id(entries_[slot].generation(), slot);
     }
-    [[nodiscard]] SlotId first_owned(ProcessId process) const noexcept { return accounts_[process].first_owned; }
-    [[nodiscard]] SlotId next_owned(SlotId slot) const noexcept { return slots_[slot].owned_next; }
+    [[nodiscard]] SlotId first_owned(ProcessId process) const noexcept {
+        return accounts_[process].first_owned;
+    }
+    [[nodiscard]] SlotId next_owned(SlotId slot) const noexcept { return nodes_[slot].owned_next; }
     [[nodiscard]] std::uint32_t slot_count() const noexcept { return slot_count_; }
     [[nodiscard]] std::uint32_t in_use() const noexcept { return in_use_; }
 
     /// Asks the processor to fetch the entry that `id` names; harmless for any value.
     void prefetch(CapabilityId id) const noexcept {
         const SlotId slot = slot_of(id);
-        __builtin_prefetch(&slots_[slot < slot_count_ ? slot : 0]);
+        __builtin_prefetch(&entries_[slot < slot_count_ ? slot : 0]);
     }
 
     /// Checks every invariant above; empty when they hold, else what is broken. For tests; O(slots).
     [[nodiscard]] std::string audit() const;
 
   private:
-    struct alignas(64) Slot {
-        Entry entry;  // the 128 bits that the hardware keeps
+    // Where a slot stands in the derivation forest, in its owner's list or on the free list.
+    struct Node {
         SlotId parent = 0;
         SlotId first_child = 0;
         SlotId next_sibling = 0;  // of a free slot: the next free one
@@ -139,7 +144,6 @@ class CapabilityTable {
         SlotId owned_prev = 0;
         ProcessId payer = 0;
     };
-    static_assert(sizeof(Slot) == 64);
 
     struct Account {
         Share own;
@@ -156,14 +160,18 @@ class CapabilityTable {
 
     struct Unmap {
         std::size_t bytes = 0;
-        void operator()(Slot* slots) const noexcept;
+        void operator()(Entry* entries) const noexcept;
     };
 
     std::uint32_t slot_count_;
     std::uint32_t in_use_ = 0;
     SlotId free_head_ = 0;
     SlotId free_tail_ = 0;
-    std::unique_ptr<Slot[], Unmap> slots_;
+    // The 128 bits that the hardware keeps are apart from the rest, because they are all that a message
+    // needs: 65,536 of them are 1 MiB and stay in a second-level cache, where whole lines of 64 bytes would
+    // not.
+    std::unique_ptr<Entry[], Unmap> entries_;
+    std::vector<Node> nodes_;
     std::vector<Account> accounts_;
     Share nobody_;
 };

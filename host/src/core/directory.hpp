@@ -3,8 +3,8 @@
 // Which ids exist: processes' home endpoints, named endpoints, topics, and who subscribes to which topic.
 //
 // Ids are 16 bits wide because the hardware's table rows have no more. They come back into use oldest first,
-// and never before every capability that names them is gone: an object's capabilities all descend from its root
-// capability, which `CapabilityTable::revoke` ends together with the object.
+// and never before every capability that names them is gone: an object's capabilities all descend from its
+// root capability, which `CapabilityTable::revoke` ends together with the object.
 //
 // Not thread-safe. Allocates only in `subscribe`.
 
@@ -24,8 +24,8 @@ class Directory {
     /// `ids`: 2 to 65536, id 0 included, which is the router.
     explicit Directory(std::uint32_t ids);
 
-    /// A new id for `owner`; with owner 0 the id owns itself, which makes it a process with its home endpoint.
-    /// 0 when all ids are in use.
+    /// A new id for `owner`; with owner 0 the id owns itself, which makes it a process with its home
+    /// endpoint. 0 when all ids are in use.
     ObjectId open(What what, ProcessId owner);
     void set_root(ObjectId object, SlotId root) { at(object).root = root; }
     /// The caller has revoked the object's root capability. Ends the object's subscriptions, so that the next
@@ -42,7 +42,9 @@ class Directory {
     /// Adds `endpoint` to the topic's destinations; false when it is there already.
     bool subscribe(ObjectId topic, ObjectId endpoint);
     bool unsubscribe(ObjectId topic, ObjectId endpoint);
-    [[nodiscard]] std::span<const ObjectId> subscribers(ObjectId topic) const { return at(topic).subscribers; }
+    [[nodiscard]] std::span<const ObjectId> subscribers(ObjectId topic) const {
+        return at(topic).subscribers;
+    }
 
   private:
     struct Object {

@@ -20,7 +20,9 @@ using SlotId = std::uint32_t;
 inline constexpr std::uint32_t kSlotMask = (1U << limit::kSlotBits) - 1;
 inline constexpr std::uint32_t kGenerationMask = (1U << limit::kGenerationBits) - 1;
 
-[[nodiscard]] constexpr SlotId slot_of(CapabilityId id) noexcept { return id & kSlotMask; }
+[[nodiscard]] constexpr SlotId slot_of(CapabilityId id) noexcept {
+    return id & kSlotMask;
+}
 [[nodiscard]] constexpr std::uint16_t generation_of(CapabilityId id) noexcept {
     return static_cast<std::uint16_t>(id >> limit::kSlotBits);
 }

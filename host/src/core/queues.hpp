@@ -14,17 +14,17 @@
 
 namespace keyway::core {
 
-/// What route() needs of the destinations. The daemon's are delivery rings in shared memory; the reference for
-/// the hardware is `HeaderQueues` below.
+/// What route() needs of the destinations. The daemon's are delivery rings in shared memory; the reference
+/// for the hardware is `HeaderQueues` below.
 ///
 /// `has_room` promises that the next `push` with the same arguments succeeds if nothing else is pushed in
 /// between; route() asks for all destinations first and pushes to all of them after. `push` can't fail.
 template <typename Q>
-concept DestinationQueues =
-    requires(Q& queues, ObjectId destination, unsigned priority, const Header& header, std::uint32_t length) {
-        { queues.has_room(destination, priority, length) } -> std::same_as<bool>;
-        { queues.push(destination, priority, header) } -> std::same_as<void>;
-    };
+concept DestinationQueues = requires(Q& queues, ObjectId destination, unsigned priority, const Header& header,
+                                     std::uint32_t length) {
+    { queues.has_room(destination, priority, length) } -> std::same_as<bool>;
+    { queues.push(destination, priority, header) } -> std::same_as<void>;
+};
 
 /// Which priority goes next. Level p has 2^p credits a round; the highest non-empty level with a credit goes
 /// first; when no non-empty level has one, the round restarts. So an urgent message never waits for more than
@@ -33,7 +33,8 @@ concept DestinationQueues =
 /// The same rule serves the egress of the RTL (`rtl/egress`) and a receiver's four delivery rings.
 class PriorityScheduler {
   public:
-    /// `ready`: bit p is set when level p has something. Returns the level to serve, or -1 when none is ready.
+    /// `ready`: bit p is set when level p has something. Returns the level to serve, or -1 when none is
+    /// ready.
     [[nodiscard]] int next(unsigned ready) noexcept {
         ready &= (1U << limit::kPriorities) - 1;
         if (ready == 0) {

@@ -2,20 +2,22 @@
 
 // route(): the one decision that Keyway exists for. Software and RTL implement this same function.
 //
-//     header, link ──► 1 well-formed ──► 2 sender ──► 3 capability ──► 4 object, rights ──► 5 carried ──► 6 room
-//                          │malformed     │spoofed      │no such…        │…                   │…            │full
-//                          ▼              ▼             ▼                ▼                    ▼             ▼
+//     header, link ──► 1 well-formed ──► 2 sender ──► 3 capability ──► 4 object, rights ──► 5 carried ──► 6
+//     room
+//                          │malformed     │spoofed      │no such…        │…                   │… │full ▼ ▼ ▼
+//                          ▼                    ▼             ▼
 //                        refused: nothing whatever has changed
 //                                                                                     7 all or nothing:
-//                                                                   table effects, enqueue, stamp ──► delivered
+//                                                                   table effects, enqueue, stamp ──►
+//                                                                   delivered
 //
 // The order of the checks is part of the contract: it decides which reason a message with several faults is
 // refused with, and that nobody learns whether an object exists without holding a capability for it (every
 // fault of the capability itself is one and the same answer).
 //
 // Pure: no threads, no system calls, no clock of its own, no allocation. The caller owns table, directory and
-// queues and calls from one thread. `header` and `link` are copies that nobody else can change: the caller has
-// copied the header out of shared memory before.
+// queues and calls from one thread. `header` and `link` are copies that nobody else can change: the caller
+// has copied the header out of shared memory before.
 
 #include <algorithm>
 #include <cstdint>
@@ -118,8 +120,8 @@ struct Need {
         return Verdict::kLinearity;
     }
     // The root of an endpoint or topic is its existence: it stays with the owner, and ends with the object.
-    const bool object_root = table.parent(slot) == 0 && (Kind{entry.kind()} == Kind::kEndpoint ||
-                                                         Kind{entry.kind()} == Kind::kTopic);
+    const bool object_root = table.parent(slot) == 0 &&
+                             (Kind{entry.kind()} == Kind::kEndpoint || Kind{entry.kind()} == Kind::kTopic);
     const std::uint8_t needed = linear ? right::kQuantum : right::kGrant;
     if ((entry.rights() & needed) == 0 || (moves && (object_root || table.first_child(slot) != 0))) {
         return Verdict::kNotGrantable;
@@ -132,8 +134,9 @@ struct Need {
 
 /// Decides on one message that came in by the link of process `link`, and carries the decision out.
 ///
-/// `header` is as the sender wrote it. Payload does not matter to the decision: `queues` knows how to get at it
-/// when a copy is pushed. Verdicts `kMiss`, `kTimedOut`, `kDecohered` and `kClosed` are never returned here.
+/// `header` is as the sender wrote it. Payload does not matter to the decision: `queues` knows how to get at
+/// it when a copy is pushed. Verdicts `kMiss`, `kTimedOut`, `kDecohered` and `kClosed` are never returned
+/// here.
 template <DestinationQueues Queues>
 Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues, const Header& header,
               ProcessId link, const Now& now) {
@@ -184,8 +187,8 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
     const bool one_shot = (entry.flags() & entry_flag::kOneShot) != 0;
     const ProcessId callee = event ? ProcessId{0} : directory.owner(receiver);
     const Grant grant{{header.timestamp()}};
-    const bool moves = carried != 0 && (Type{header.type()} == Type::kQuantum ||
-                                        (grant.flags() & grant_flag::kMove) != 0);
+    const bool moves =
+        carried != 0 && (Type{header.type()} == Type::kQuantum || (grant.flags() & grant_flag::kMove) != 0);
     // A move is paid for by its new owner, who may be paying already; everything else by the sender.
     if ((call || (carried != 0 && !moves)) && !table.can_allocate(link)) {
         return refused(Verdict::kTableFull);
@@ -200,7 +203,8 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
                     .delivered = header};
     if (carried != 0) {
         const Entry given = table.entry(carried);
-        const std::uint8_t once = (grant.flags() & grant_flag::kOneShot) != 0 ? entry_flag::kOneShot : std::uint8_t{0};
+        const std::uint8_t once =
+            (grant.flags() & grant_flag::kOneShot) != 0 ? entry_flag::kOneShot : std::uint8_t{0};
         outcome.created =
             moves ? table.move(carried, callee)
                   : table.derive(carried, {.owner = callee,

@@ -14,8 +14,8 @@ namespace keyway::link {
 
 bool valid_name(std::string_view name) noexcept {
     const auto allowed = [](char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-               c == '-' || c == '/';
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+               c == '_' || c == '-' || c == '/';
     };
     return !name.empty() && name.size() <= limit::kNameBytes && std::ranges::all_of(name, allowed);
 }
@@ -90,8 +90,8 @@ Result<ReceivedControl> receive_control(int socket, Deadline deadline) {
         if (size == 0) {
             return Status::kRouterGone;
         }
-        // A peer that closes with something of ours unread resets the connection. The error comes once, and before
-        // what it had sent: a refusal, with its reason.
+        // A peer that closes with something of ours unread resets the connection. The error comes once, and
+        // before what it had sent: a refusal, with its reason.
         if (errno == EINTR || errno == ECONNRESET) {
             continue;
         }

@@ -2,8 +2,9 @@
 
 // The control conversation between a process and the router, over a SOCK_SEQPACKET socket.
 //
-// A request and its answer are one packet each, of one fixed form; the answer repeats `request` and `tag`. It is
-// for what happens seldom: opening the link, names, revocation, introspection. Messages never take this way.
+// A request and its answer are one packet each, of one fixed form; the answer repeats `request` and `tag`. It
+// is for what happens seldom: opening the link, names, revocation, introspection. Messages never take this
+// way.
 //
 //     process                       router
 //        | hello {version, sizes}     |
@@ -16,10 +17,10 @@
 //        | mapped                     |
 //        |<---------------------------|
 //
-// The router wakes a process by a pipe of which it holds the only writing end, and not by an eventfd: an eventfd
-// is one open file for both, so a process could clear its O_NONBLOCK, fill its counter and so block the router in
-// write(). The bell in the other direction is an eventfd that the router only ever watches, edge-triggered, and
-// never reads or writes.
+// The router wakes a process by a pipe of which it holds the only writing end, and not by an eventfd: an
+// eventfd is one open file for both, so a process could clear its O_NONBLOCK, fill its counter and so block
+// the router in write(). The bell in the other direction is an eventfd that the router only ever watches,
+// edge-triggered, and never reads or writes.
 
 #include <cstdint>
 #include <cstring>
@@ -62,7 +63,8 @@ struct ControlMessage {
     [[nodiscard]] std::string_view get_name() const noexcept { return {name, ::strnlen(name, sizeof name)}; }
 };
 static_assert(std::is_trivially_copyable_v<ControlMessage>);
-static_assert(std::has_unique_object_representations_v<ControlMessage>, "no padding: it would leak old bytes");
+static_assert(std::has_unique_object_representations_v<ControlMessage>,
+              "no padding: it would leak old bytes");
 
 /// True for 1 to 63 of the characters A-Z a-z 0-9 . _ - /
 [[nodiscard]] bool valid_name(std::string_view name) noexcept;
@@ -81,7 +83,8 @@ struct ReceivedControl {
     std::size_t fd_count = 0;
 };
 
-/// Process side: receives one packet and at most four descriptors. Errors: `timeout`, `router_gone`, `corrupt`.
+/// Process side: receives one packet and at most four descriptors. Errors: `timeout`, `router_gone`,
+/// `corrupt`.
 Result<ReceivedControl> receive_control(int socket, Deadline deadline);
 
 }  // namespace keyway::link

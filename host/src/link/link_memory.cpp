@@ -44,7 +44,9 @@ LinkMemory& LinkMemory::operator=(LinkMemory&& other) noexcept {
     return *this;
 }
 
-LinkMemory::~LinkMemory() { unmap(); }
+LinkMemory::~LinkMemory() {
+    unmap();
+}
 
 void LinkMemory::unmap() noexcept {
     if (base_ != nullptr) {

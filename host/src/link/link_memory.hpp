@@ -2,16 +2,16 @@
 
 // The memory of one link: what a process and the router share, and nobody else.
 //
-//     memfd, made by the router, mapped by both, then sealed against growing, shrinking, new writable mappings,
-//     writes and holes (F_SEAL_GROW|SHRINK|FUTURE_WRITE|SEAL), then populated in the router:
+//     memfd, made by the router, mapped by both, then sealed against growing, shrinking, new writable
+//     mappings, writes and holes (F_SEAL_GROW|SHRINK|FUTURE_WRITE|SEAL), then populated in the router:
 //
 //     +--------------------+------------------+-----------+---------+---------+---------+---------+
 //     | LinkShared (1 page)| submission ring  | notices   | delivery rings, priority 0, 1, 2 and 3 |
 //     +--------------------+------------------+-----------+---------+---------+---------+---------+
 //                            process -> router  router -> process ...
 //
-// The order "both map, then seal" is what lets the process write while no process can truncate the file, punch
-// holes into it or grow it under the router; see docs/decisions/0003-link-memory.md.
+// The order "both map, then seal" is what lets the process write while no process can truncate the file,
+// punch holes into it or grow it under the router; see docs/decisions/0003-link-memory.md.
 
 #include <cstddef>
 #include <cstdint>
@@ -82,8 +82,8 @@ class LinkMemory {
     static Result<LinkMemory> create(const Geometry& geometry, int& fd);
     /// Process: maps the file that the router sent. Not inherited over fork.
     static Result<LinkMemory> map(int fd, const Geometry& geometry);
-    /// Router, after the process has mapped too: seals the file, then populates our mapping, so that no access
-    /// of ours can fault from here on.
+    /// Router, after the process has mapped too: seals the file, then populates our mapping, so that no
+    /// access of ours can fault from here on.
     Result<void> seal(int fd);
 
     [[nodiscard]] LinkShared& shared() const noexcept { return *reinterpret_cast<LinkShared*>(base_); }

@@ -174,8 +174,9 @@ class Producer {
         return seen_head_;
     }
 
-    // The same as it was when it was last read, which is what the last has_room() went by. Who waits for room waits
-    // until consumed() differs from this; comparing with a later reading would miss what came in between.
+    // The same as it was when it was last read, which is what the last has_room() went by. Who waits for room
+    // waits until consumed() differs from this; comparing with a later reading would miss what came in
+    // between.
     [[nodiscard]] std::uint64_t seen_consumed() const { return seen_head_; }
 
     // The position behind the last committed record.

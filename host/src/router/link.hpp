@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/fd.hpp"
-#include "core/ids.hpp"
 #include "core/capability_table.hpp"
+#include "core/ids.hpp"
 #include "link/link_memory.hpp"
 #include "ring/ring.hpp"
 
@@ -60,10 +60,10 @@ struct Link {
 
     UniqueFd socket;
     UniqueFd pidfd;
-    UniqueFd bell;           ///< the process writes, we watch
-    UniqueFd sender_wake;    ///< writing ends of the wake pipes; ours alone
+    UniqueFd bell;         ///< the process writes, we watch
+    UniqueFd sender_wake;  ///< writing ends of the wake pipes; ours alone
     UniqueFd receiver_wake;
-    UniqueFd memory_fd;      ///< until it is sealed
+    UniqueFd memory_fd;  ///< until it is sealed
 
     // `memory` outlives the rings, which point into it.
     link::LinkMemory memory;
@@ -71,24 +71,25 @@ struct Link {
     std::optional<ring::Producer<>> notices;
     std::array<std::optional<ring::Producer<>>, limit::kPriorities> delivery;
 
-    bool active = false;          ///< the router polls it
-    bool wake_receiver = false;   ///< something was put into a delivery or notice ring in this pass
-    bool wake_sender = false;     ///< submissions were judged in this pass
-    std::uint8_t fresh = 0;       ///< bit p: delivery ring p got something in this pass
-    bool choked = false;          ///< not served until it reads its notices
-    bool closing = false;         ///< what it has submitted is judged for the last time; it is told nothing more
-    bool quarantined = false;     ///< a ring held something impossible
+    bool active = false;         ///< the router polls it
+    bool wake_receiver = false;  ///< something was put into a delivery or notice ring in this pass
+    bool wake_sender = false;    ///< submissions were judged in this pass
+    std::uint8_t fresh = 0;      ///< bit p: delivery ring p got something in this pass
+    bool choked = false;         ///< not served until it reads its notices
+    bool closing = false;      ///< what it has submitted is judged for the last time; it is told nothing more
+    bool quarantined = false;  ///< a ring held something impossible
     std::uint64_t idle_since = 0;
 
     // A message that waits for room: it stays at the head of the submission ring.
     bool held = false;
-    core::ProcessId held_for = 0;        ///< whose ring has no room
+    core::ProcessId held_for = 0;  ///< whose ring has no room
     std::uint8_t held_priority = 0;
-    std::uint64_t held_consumed = 0;     ///< what that ring's reader had released when we looked last
-    std::uint64_t held_deadline = 0;     ///< ns; 0: none
+    std::uint64_t held_consumed = 0;  ///< what that ring's reader had released when we looked last
+    std::uint64_t held_deadline = 0;  ///< ns; 0: none
     std::uint64_t held_ticket = 0;
 
-    std::deque<link::NoticeBody> pending_notices;  ///< that found the ring full; bounded by the process's shares
+    std::deque<link::NoticeBody>
+        pending_notices;  ///< that found the ring full; bounded by the process's shares
     LinkCounters counters;
 
     void open_rings() {

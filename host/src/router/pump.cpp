@@ -1,5 +1,5 @@
-// The way of a message through the router. Everything here runs for each message and neither allocates nor enters
-// the kernel, except to wake somebody who sleeps.
+// The way of a message through the router. Everything here runs for each message and neither allocates nor
+// enters the kernel, except to wake somebody who sleeps.
 
 #include <algorithm>
 #include <cstddef>
@@ -23,7 +23,8 @@ constexpr std::uint32_t kMessagesPerTurn = 64;  ///< then the next link gets its
 /// none. An event goes to each process at most once, because only home endpoints subscribe.
 class DeliveryRings {
   public:
-    DeliveryRings(Router::Impl& router, std::span<const std::byte> payload) : router_(router), payload_(payload) {}
+    DeliveryRings(Router::Impl& router, std::span<const std::byte> payload)
+        : router_(router), payload_(payload) {}
 
     [[nodiscard]] bool has_room(ObjectId destination, unsigned priority, std::uint32_t length) {
         Link& link = owner(destination);
@@ -152,7 +153,8 @@ void Router::Impl::quarantine(Link& link) {
 
 // Judges one record and takes it off the ring; false when it waits for room and stays.
 bool Router::Impl::judge(Link& link, const ring::Record& record) {
-    const std::uint64_t ticket = record.position + ring::record_bytes(static_cast<std::uint32_t>(record.body.size()));
+    const std::uint64_t ticket =
+        record.position + ring::record_bytes(static_cast<std::uint32_t>(record.body.size()));
     if (record.body.size() < limit::kHeaderBytes) {
         link.submissions->advance();
         finish(link, Verdict::kMalformed, ticket);
@@ -296,7 +298,8 @@ bool Router::Impl::flush_notices(Link& link) {
 void Router::Impl::wake_touched() {
     ring::publication_fence<ring::NativeAtomics>();
     const auto wake = [](const UniqueFd& pipe) {
-        // Full means that it has been told already. The writing end is ours alone, so it can't be made to block.
+        // Full means that it has been told already. The writing end is ours alone, so it can't be made to
+        // block.
         const char token = 1;
         [[maybe_unused]] const ssize_t written = ::write(pipe.get(), &token, 1);
     };

@@ -1,5 +1,5 @@
-// What processes ask on their control sockets. Seldom, so clarity goes before speed; but each answer is complete
-// when it is sent: a revocation that was answered is in force.
+// What processes ask on their control sockets. Seldom, so clarity goes before speed; but each answer is
+// complete when it is sent: a revocation that was answered is in force.
 
 #include <fcntl.h>
 #include <sys/epoll.h>
@@ -71,11 +71,13 @@ Result<void> make_wake_pipe(UniqueFd& mine, UniqueFd& theirs) {
 }  // namespace
 
 bool Router::Impl::administers(const Link& link) const {
-    return std::ranges::any_of(policy_.rules, [&](const Rule& r) { return r.administer && matches(r.who, link); });
+    return std::ranges::any_of(policy_.rules,
+                               [&](const Rule& r) { return r.administer && matches(r.who, link); });
 }
 
 bool Router::Impl::observes(const Link& link) const {
-    return std::ranges::any_of(policy_.rules, [&](const Rule& r) { return r.observe && matches(r.who, link); });
+    return std::ranges::any_of(policy_.rules,
+                               [&](const Rule& r) { return r.observe && matches(r.who, link); });
 }
 
 void Router::Impl::serve(Link& link) {
@@ -144,8 +146,9 @@ ControlMessage Router::Impl::answer(Link& link, const ControlMessage& request) {
                 done = lookup(link, request.get_name(), reply);
                 break;
             case Request::kClose:
-                done = request.object <= UINT16_MAX ? close_endpoint(link, static_cast<ObjectId>(request.object))
-                                                    : Result<void>(Status::kBadArgument);
+                done = request.object <= UINT16_MAX
+                           ? close_endpoint(link, static_cast<ObjectId>(request.object))
+                           : Result<void>(Status::kBadArgument);
                 break;
             case Request::kGrant:
                 done = grant(link, request, reply);
@@ -166,7 +169,8 @@ ControlMessage Router::Impl::answer(Link& link, const ControlMessage& request) {
             case Request::kList: {
                 const std::string text = listing(link);
                 const UniqueFd file(::memfd_create("keyway-list", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-                if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+                if (!file ||
+                    ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
                     done = Error::system();
                     break;
                 }
@@ -217,12 +221,13 @@ Result<void> Router::Impl::say_hello(Link& link, const ControlMessage& request) 
         !make_wake_pipe(link.receiver_wake, receiver_end)) {
         return Error::system(EMFILE);
     }
-    link.home = table_.make_root({.owner = link.id,
-                                  .kind = Kind::kEndpoint,
-                                  .object = link.id,
-                                  .rights = right::kRead | right::kWrite | right::kExecute | right::kGrant | right::kRevoke,
-                                  .flags = 0,
-                                  .payer = link.id});
+    link.home = table_.make_root(
+        {.owner = link.id,
+         .kind = Kind::kEndpoint,
+         .object = link.id,
+         .rights = right::kRead | right::kWrite | right::kExecute | right::kGrant | right::kRevoke,
+         .flags = 0,
+         .payer = link.id});
     if (link.home == 0) {
         return Verdict::kTableFull;
     }
@@ -234,7 +239,8 @@ Result<void> Router::Impl::say_hello(Link& link, const ControlMessage& request) 
     reply.submission_bytes = geometry.submission_bytes;
     reply.delivery_bytes = geometry.delivery_bytes;
     describe(table_.entry(core::slot_of(link.home)), link.home, reply);
-    const int fds[link::kHelloFds] = {link.memory_fd.get(), link.bell.get(), sender_end.get(), receiver_end.get()};
+    const int fds[link::kHelloFds] = {link.memory_fd.get(), link.bell.get(), sender_end.get(),
+                                      receiver_end.get()};
     if (auto sent = link::send_control(link.socket.get(), reply, fds); !sent) {
         return sent;
     }
@@ -254,8 +260,8 @@ Result<void> Router::Impl::seal(Link& link) {
     link.memory_fd.reset();
     link.open_rings();
     link.state = Link::State::kLive;
-    // Edge-triggered, and never read: each write of the process is an edge, and nothing that it does to the shared
-    // open file can make us block.
+    // Edge-triggered, and never read: each write of the process is an edge, and nothing that it does to the
+    // shared open file can make us block.
     watch(link.bell.get(), EPOLLIN | EPOLLET, router::tag_of(router::Watch::kBell, link.id, link.serial));
     activate(link);
     return {};
@@ -275,7 +281,8 @@ Result<void> Router::Impl::register_endpoint(Link& link, std::string_view name, 
     if (names_.contains(name)) {
         return Status::kNameTaken;
     }
-    if (link.endpoints.size() >= policy_.process.endpoints || link.user->endpoints >= policy_.user.endpoints) {
+    if (link.endpoints.size() >= policy_.process.endpoints ||
+        link.user->endpoints >= policy_.user.endpoints) {
         return Status::kLimit;
     }
     if (!table_.can_allocate(link.id)) {
@@ -285,13 +292,13 @@ Result<void> Router::Impl::register_endpoint(Link& link, std::string_view name, 
     if (endpoint == 0) {
         return Status::kLimit;
     }
-    const CapabilityId root = table_.make_root({.owner = link.id,
-                                                .kind = Kind::kEndpoint,
-                                                .object = endpoint,
-                                                .rights = right::kRead | right::kWrite | right::kExecute | right::kGrant |
-                                                          right::kRevoke,
-                                                .flags = 0,
-                                                .payer = link.id});
+    const CapabilityId root = table_.make_root(
+        {.owner = link.id,
+         .kind = Kind::kEndpoint,
+         .object = endpoint,
+         .rights = right::kRead | right::kWrite | right::kExecute | right::kGrant | right::kRevoke,
+         .flags = 0,
+         .payer = link.id});
     directory_.set_root(endpoint, core::slot_of(root));
     names_.emplace(name, endpoint);
     name_of_.emplace(endpoint, name);
@@ -308,8 +315,8 @@ Result<void> Router::Impl::lookup(Link& link, std::string_view name, ControlMess
     const LookupRule* rule = nullptr;
     for (const Rule& candidate : policy_.rules) {
         if (rule == nullptr && matches(candidate.who, link)) {
-            const auto found = std::ranges::find_if(candidate.lookup,
-                                                    [&](const LookupRule& r) { return matches(r.name, name); });
+            const auto found = std::ranges::find_if(
+                candidate.lookup, [&](const LookupRule& r) { return matches(r.name, name); });
             rule = found == candidate.lookup.end() ? nullptr : &*found;
         }
     }
@@ -364,7 +371,8 @@ Result<void> Router::Impl::grant(Link& link, const ControlMessage& request, Cont
     if (endpoint == names_.end()) {
         return Status::kNoSuchName;
     }
-    Link* target = request.object <= UINT16_MAX ? link_of(static_cast<core::ProcessId>(request.object)) : nullptr;
+    Link* target =
+        request.object <= UINT16_MAX ? link_of(static_cast<core::ProcessId>(request.object)) : nullptr;
     if (target == nullptr || target->state != Link::State::kLive) {
         return Status::kNoSuchProcess;
     }
@@ -462,7 +470,8 @@ Result<void> Router::Impl::inspect(Link& link, CapabilityId capability, ControlM
     return {};
 }
 
-// Gives up a call (by its sequence, in `badge`) or a submission that waits for room (by its ticket, in `value`).
+// Gives up a call (by its sequence, in `badge`) or a submission that waits for room (by its ticket, in
+// `value`).
 void Router::Impl::cancel(Link& link, const ControlMessage& request) {
     if (link.held && request.value != 0 && link.held_ticket == request.value) {
         give_up_held(link, Verdict::kTimedOut);

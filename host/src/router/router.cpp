@@ -38,13 +38,14 @@ std::string command_name(std::int32_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
     std::string name;
     std::getline(file, name);
-    std::ranges::replace_if(name, [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::ranges::replace_if(
+        name, [](char c) { return c < ' ' || c > '~'; }, '?');
     return name;
 }
 
-// A descriptor for exactly the process that connected. Kernels before 6.5 have no SO_PEERPIDFD; there the process
-// could have died, and its pid be taken, since it connected. Then its socket has hung up already, which ends the
-// link as well.
+// A descriptor for exactly the process that connected. Kernels before 6.5 have no SO_PEERPIDFD; there the
+// process could have died, and its pid be taken, since it connected. Then its socket has hung up already,
+// which ends the link as well.
 UniqueFd pidfd_of_peer(int socket, std::int32_t pid) {
     int fd = -1;
     socklen_t size = sizeof fd;
@@ -73,7 +74,8 @@ std::vector<std::uint32_t> groups_of_peer(int socket) {
 // True when somebody listens at `address`.
 bool is_served(const sockaddr_un& address) {
     const UniqueFd probe(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
+    return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+           errno == EAGAIN;
 }
 
 }  // namespace
@@ -113,7 +115,9 @@ Router::Impl::~Impl() {
     }
 }
 
-void Router::Impl::read_clock() { now_ns_ = Deadline::clock_ns(); }
+void Router::Impl::read_clock() {
+    now_ns_ = Deadline::clock_ns();
+}
 
 void Router::Impl::log(std::string_view line) const {
     if (options_.log != nullptr) {
@@ -149,7 +153,8 @@ Result<void> Router::Impl::listen() {
             ::unlink(options_.socket.c_str());
         }
         socket.reset(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-        if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        if (!socket ||
+            ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
             return Error::system();
         }
         bound_path_ = options_.socket;
@@ -172,8 +177,8 @@ void Router::Impl::run() {
     const auto spin = static_cast<std::uint64_t>(options_.spin.count());
     while (!stopping_.load(std::memory_order_acquire)) {
         const bool worked = pass();
-        // After the pass and not before: a timestamp is then older by one idle look at most, and reading the clock
-        // costs nobody's message any time.
+        // After the pass and not before: a timestamp is then older by one idle look at most, and reading the
+        // clock costs nobody's message any time.
         read_clock();
         if (worked) {
             last_work = now_ns_;
@@ -194,8 +199,8 @@ void Router::Impl::run() {
     drain_all();
 }
 
-// Everything that was submitted is judged while everybody is still there to receive it; then everybody is told, and
-// nobody hears of the others' end.
+// Everything that was submitted is judged while everybody is still there to receive it; then everybody is
+// told, and nobody hears of the others' end.
 void Router::Impl::drain_all() {
     log("draining");
     for (auto& link : links_) {
@@ -312,12 +317,15 @@ void Router::Impl::accept_all() {
             continue;
         }
         if ((errno == EMFILE || errno == ENFILE) && spare_) {
-            // Without a descriptor we could not even say no, and would be told of the same connection for ever.
+            // Without a descriptor we could not even say no, and would be told of the same connection for
+            // ever.
             spare_.reset();
-            const UniqueFd refused(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+            const UniqueFd refused(
+                ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
             if (refused) {
                 [[maybe_unused]] auto told = link::send_control(
-                    refused.get(), {.status = static_cast<std::uint8_t>(Status::kLimit), .system_error = EMFILE});
+                    refused.get(),
+                    {.status = static_cast<std::uint8_t>(Status::kLimit), .system_error = EMFILE});
             }
             log("out of descriptors: a connection was refused");
             spare_.reset(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -337,7 +345,8 @@ void Router::Impl::admit(UniqueFd socket) {
         [[maybe_unused]] auto told =
             link::send_control(socket.get(), {.status = static_cast<std::uint8_t>(status)});
     };
-    auto& user = users_.try_emplace(peer.uid, router::User{.uid = peer.uid, .capabilities = {}}).first->second;
+    auto& user =
+        users_.try_emplace(peer.uid, router::User{.uid = peer.uid, .capabilities = {}}).first->second;
     auto& of_pid = connections_of_pid_[peer.pid];
     const auto drop_if_idle = [&] {
         if (user.connections == 0) {
@@ -357,7 +366,8 @@ void Router::Impl::admit(UniqueFd socket) {
         return drop_if_idle();
     }
     UniqueFd pidfd = pidfd_of_peer(socket.get(), peer.pid);
-    const core::ObjectId id = pidfd ? directory_.open(core::Directory::What::kEndpoint, 0) : core::ObjectId{0};
+    const core::ObjectId id =
+        pidfd ? directory_.open(core::Directory::What::kEndpoint, 0) : core::ObjectId{0};
     if (id == 0) {
         refuse(Status::kLimit);
         return drop_if_idle();
@@ -426,8 +436,8 @@ void Router::Impl::close_link(Link& link, Error reason) {
     bump(counters_.links_closed);
 }
 
-// Judges everything that a process has submitted and that is still in its ring. What waits for room is refused:
-// there is nobody left to wait.
+// Judges everything that a process has submitted and that is still in its ring. What waits for room is
+// refused: there is nobody left to wait.
 void Router::Impl::drain(Link& link) {
     if (link.quarantined) {
         return;
@@ -461,7 +471,8 @@ void Router::Impl::activate(Link& link) {
     active_.push_back(&link);
 }
 
-// From here on the process rings its bell when it submits. It may have submitted just before it could see that.
+// From here on the process rings its bell when it submits. It may have submitted just before it could see
+// that.
 void Router::Impl::deactivate(Link& link) {
     ring::Waiter<> waiter(link.memory.shared().router);
     waiter.announce();
@@ -528,7 +539,10 @@ void Router::Impl::sleep() {
     int timeout_ms = -1;
     if (earliest != UINT64_MAX) {
         read_clock();
-        timeout_ms = earliest <= now_ns_ ? 0 : static_cast<int>(std::min<std::uint64_t>((earliest - now_ns_) / 1'000'000 + 1, 60'000));
+        timeout_ms =
+            earliest <= now_ns_
+                ? 0
+                : static_cast<int>(std::min<std::uint64_t>((earliest - now_ns_) / 1'000'000 + 1, 60'000));
     }
     handle_events(timeout_ms);
 }
@@ -542,9 +556,13 @@ Router::~Router() {
     join();
 }
 
-Result<void> Router::listen() { return impl_->listen(); }
+Result<void> Router::listen() {
+    return impl_->listen();
+}
 
-void Router::run() { impl_->run(); }
+void Router::run() {
+    impl_->run();
+}
 
 Result<void> Router::start() {
     if (auto listening = impl_->listen(); !listening) {
@@ -554,7 +572,9 @@ Result<void> Router::start() {
     return {};
 }
 
-void Router::stop() noexcept { impl_->stop(); }
+void Router::stop() noexcept {
+    impl_->stop();
+}
 
 void Router::join() {
     if (thread_.joinable()) {
@@ -571,9 +591,13 @@ Result<Connection> Router::connect(const ConnectOptions& options) {
     return Connection::over(pair[1], options);
 }
 
-void Router::adopt(int socket) { impl_->adopt(socket); }
+void Router::adopt(int socket) {
+    impl_->adopt(socket);
+}
 
-void Router::set_policy(Policy policy) { impl_->set_policy(std::move(policy)); }
+void Router::set_policy(Policy policy) {
+    impl_->set_policy(std::move(policy));
+}
 
 RouterCounters Router::counters() const {
     const auto& from = impl_->counters_;

@@ -30,8 +30,10 @@ namespace router {
 /// What an epoll event is about.
 enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell };
 
-/// Watch, process id, and the link's serial, which tells a late event from one of a new link with the same id.
-[[nodiscard]] constexpr std::uint64_t tag_of(Watch watch, std::uint32_t id = 0, std::uint32_t serial = 0) noexcept {
+/// Watch, process id, and the link's serial, which tells a late event from one of a new link with the same
+/// id.
+[[nodiscard]] constexpr std::uint64_t tag_of(Watch watch, std::uint32_t id = 0,
+                                             std::uint32_t serial = 0) noexcept {
     return static_cast<std::uint64_t>(watch) << 56 | static_cast<std::uint64_t>(id) << 32 | serial;
 }
 
@@ -44,8 +46,8 @@ struct Router::Impl {
     // --- router.cpp ---
     Result<void> listen();
     void run();
-    void stop() noexcept;      ///< any thread, and signal handlers
-    void adopt(int socket);    ///< any thread
+    void stop() noexcept;            ///< any thread, and signal handlers
+    void adopt(int socket);          ///< any thread
     void set_policy(Policy policy);  ///< any thread
 
     void accept_all();
