@@ -1,0 +1,86 @@
+// The rows of the capability table: a direct-mapped cache of the host's table, by the low bits of the slot.
+//
+//   Latency 1 clock for the authority (addr_a_i to row_a_o), 1 clock for the carried capability (addr_c_i to row_c_o);
+//           live bits come in the same clock as the rows.
+//   Rate    DualRead = 1: both look-ups and a write every clock; two copies of the RAM.
+//           DualRead = 0: one copy. read_c_i claims its read port, so a header may come every second clock.
+//
+// A row in the RAM counts only while its live bit is set. Live bits are flip-flops, so that a one-shot can be consumed and
+// another row be written in the same clock, and all rows be dropped in one. A read does not see writes of the same
+// clock: the pipeline knows which of its look-ups are stale (see keyway_pipeline).
+
+module keyway_capability_table #(
+  parameter int unsigned IndexBits = 8,
+  parameter bit          DualRead = 1'b1,
+  localparam int unsigned TagBits = 20 - IndexBits,
+  localparam int unsigned RowBits = TagBits + 125  // of the entry all but `valid` and two spare bits
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+
+  input  logic [IndexBits-1:0] addr_a_i,
+  output logic [RowBits-1:0]   row_a_o,
+  output logic                 live_a_o,
+  input  logic                 read_c_i,
+  input  logic [IndexBits-1:0] addr_c_i,
+  output logic [RowBits-1:0]   row_c_o,
+  output logic                 live_c_o,
+
+  input  logic                 write_i,      // writes the row, and sets its live bit or (kill) clears it
+  input  logic                 kill_i,
+  input  logic [IndexBits-1:0] write_addr_i,
+  input  logic [RowBits-1:0]   row_i,
+  input  logic                 consume_i,    // clears another live bit
+  input  logic [IndexBits-1:0] consume_addr_i,
+  input  logic                 clear_i       // clears all
+);
+  localparam int unsigned Rows = 1 << IndexBits;
+  localparam int unsigned LowBits = IndexBits / 2;
+  localparam int unsigned HighBits = IndexBits - LowBits;
+
+  logic row_we;
+  assign row_we = write_i && !kill_i;
+
+  if (DualRead) begin : g_ram
+    keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_authority (
+      .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_a_i), .rdata_o(row_a_o));
+    keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_carried (
+      .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_c_i), .rdata_o(row_c_o));
+    logic unused;
+    assign unused = read_c_i;
+  end else begin : g_ram
+    keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_both (
+      .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(read_c_i ? addr_c_i : addr_a_i),
+      .rdata_o(row_a_o));
+    assign row_c_o = row_a_o;
+  end
+
+  logic [Rows-1:0] live_q;
+  for (genvar i = 0; i < Rows; i++) begin : g_live
+    logic written, consumed;
+    assign written  = write_i && write_addr_i == IndexBits'(i);
+    assign consumed = consume_i && consume_addr_i == IndexBits'(i);
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni || clear_i) live_q[i] <= 1'b0;
+      else if (written || consumed) live_q[i] <= written && !kill_i;
+    end
+  end
+
+  // Two levels of choosing, a register after the first; the second is left to the user's own register.
+  logic [(1<<HighBits)-1:0] group_a_q, group_c_q;
+  logic [HighBits-1:0] high_a_q, high_c_q;
+  always_ff @(posedge clk_i) begin
+    high_a_q <= addr_a_i[IndexBits-1:LowBits];
+    high_c_q <= addr_c_i[IndexBits-1:LowBits];
+  end
+  for (genvar g = 0; g < (1 << HighBits); g++) begin : g_group
+    logic [(1<<LowBits)-1:0] live;
+    assign live = live_q[g*(1<<LowBits)+:(1<<LowBits)];
+    always_ff @(posedge clk_i) begin
+      group_a_q[g] <= live[addr_a_i[LowBits-1:0]];
+      group_c_q[g] <= live[addr_c_i[LowBits-1:0]];
+    end
+  end
+  assign live_a_o = group_a_q[high_a_q];
+  assign live_c_o = group_c_q[high_c_q];
+endmodule

@@ -1,0 +1,91 @@
+// The queues of one destination: room, ring pointers and priority credits for the four levels.
+//
+//   Latency  a change of any input shows in the outputs 1 clock later; level_o follows the registers.
+//   Rate     one reservation, one arrival and one departure a clock, in the same queue or not.
+//
+// A place is reserved with the verdict and freed with the departure; between verdict and arrival the copy is on its
+// way through the multicast expander. Counts are unary, so "full" and "has something" are single flip-flops.
+//
+// Which level goes next is exactly the software's PriorityScheduler: level p has 2^p credits a round, the highest
+// non-empty level with a credit goes first, and when none has one the round restarts.
+
+module keyway_destination #(
+  parameter int unsigned Depth = 4,
+  localparam int unsigned PosBits = Depth == 1 ? 1 : $clog2(Depth)
+) (
+  input  logic                 clk_i,
+  input  logic                 rst_ni,
+  input  logic                 reserve_i,
+  input  logic [1:0]           reserve_level_i,
+  input  logic                 arrive_i,
+  input  logic [1:0]           arrive_level_i,
+  output logic [PosBits-1:0]   arrive_pos_o,     // where in the ring it goes
+  input  logic                 select_i,         // take one, if there is one
+  output logic                 ready_o,          // there is one
+  output logic [1:0]           level_o,          // and it is of this level
+  output logic [PosBits-1:0]   pos_o,            // at this place of that level's ring
+  output logic [4*Depth-1:0]   occupied_o        // [p * Depth + k]: level p holds more than k, reserved ones included
+);
+  logic [4*Depth-1:0] occupied_q, present_q;
+  logic [4*PosBits-1:0] write_q, read_q;
+  logic c0_q;
+  logic [1:0] c1_q;
+  logic [2:0] c2_q;
+  logic [3:0] c3_q, ready, with_credit;
+  logic [3:1] eligible;
+  logic restart, depart;
+
+  assign ready = {present_q[3*Depth], present_q[2*Depth], present_q[Depth], present_q[0]};
+  assign with_credit = {c3_q != '0, c2_q != '0, c1_q != '0, c0_q};
+  assign restart = (ready & with_credit) == '0;
+  assign eligible = restart ? ready[3:1] : (ready[3:1] & with_credit[3:1]);
+  assign level_o = eligible[3] ? 2'd3 : eligible[2] ? 2'd2 : eligible[1] ? 2'd1 : 2'd0;
+  assign ready_o = ready != '0;
+  assign depart = select_i && ready_o;
+  assign pos_o = read_q[level_o*PosBits+:PosBits];
+  assign arrive_pos_o = write_q[arrive_level_i*PosBits+:PosBits];
+  assign occupied_o = occupied_q;
+
+  for (genvar p = 0; p < 4; p++) begin : g_level
+    logic in, here, out;
+    assign in   = reserve_i && reserve_level_i == 2'(p);
+    assign here = arrive_i && arrive_level_i == 2'(p);
+    assign out  = depart && level_o == 2'(p);
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        occupied_q[p*Depth+:Depth] <= '0;
+        present_q[p*Depth+:Depth] <= '0;
+        write_q[p*PosBits+:PosBits] <= '0;
+        read_q[p*PosBits+:PosBits] <= '0;
+      end else begin
+        if (in && !out) occupied_q[p*Depth+:Depth] <= Depth'({occupied_q[p*Depth+:Depth], 1'b1});
+        if (out && !in) occupied_q[p*Depth+:Depth] <= occupied_q[p*Depth+:Depth] >> 1;
+        if (here && !out) present_q[p*Depth+:Depth] <= Depth'({present_q[p*Depth+:Depth], 1'b1});
+        if (out && !here) present_q[p*Depth+:Depth] <= present_q[p*Depth+:Depth] >> 1;
+        if (here && Depth > 1) write_q[p*PosBits+:PosBits] <= write_q[p*PosBits+:PosBits] + 1'b1;
+        if (out && Depth > 1) read_q[p*PosBits+:PosBits] <= read_q[p*PosBits+:PosBits] + 1'b1;
+      end
+    end
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      c0_q <= 1'd1;
+      c1_q <= 2'd2;
+      c2_q <= 3'd4;
+      c3_q <= 4'd8;
+    end else if (depart) begin
+      if (restart) begin
+        c0_q <= level_o != 2'd0;
+        c1_q <= (level_o == 2'd1) ? 2'd1 : 2'd2;
+        c2_q <= (level_o == 2'd2) ? 3'd3 : 3'd4;
+        c3_q <= (level_o == 2'd3) ? 4'd7 : 4'd8;
+      end else begin
+        if (level_o == 2'd0) c0_q <= 1'b0;
+        if (level_o == 2'd1) c1_q <= c1_q - 1'b1;
+        if (level_o == 2'd2) c2_q <= c2_q - 1'b1;
+        if (level_o == 2'd3) c3_q <= c3_q - 1'b1;
+      end
+    end
+  end
+endmodule

@@ -1,0 +1,583 @@
+// route(): one verdict a clock. The order of the checks is the software core's (host/src/core/route.hpp).
+//
+//   clock  0          1          2            3              4           5 (V)
+//          choose a   row of     authority    carried        verdict     write row, stamp,
+//          port; read authority; compared;    compared;      (free id    reserve room,
+//          authority  read       row of       room, hazards  taken)      audit
+//                     carried,   carried,
+//                     header     route
+//                     checked
+//
+//   Latency  valid_o is 5 clocks after the header stood at the port (hdr_valid_i): VerdictClocks = 5
+//   Rate     DualRead = 1: a header a clock. DualRead = 0: a header every second clock.
+//   Nothing ever stalls between clock 0 and clock 5.
+//
+// Hazards. A row is read at clock 0 (authority) or 1 (carried) and written at clock 5, so a look-up is stale when one
+// of the 5 (4) operations ahead writes its row. Operations keep their distance, so the comparisons are done at
+// clock 3 against what is ahead; only for the operation directly ahead, whose verdict is being made in that very clock,
+// the outcome is waited for. A stale look-up never delivers:
+//   - the operation ahead used up or moved the row, and the look-up matched it as it was: the id is stale, the
+//     verdict is no_such_capability (no_such_carried);
+//   - anything else (a new row, whose id nobody can have been told yet; a fill or a recall by the host): miss.
+//
+// Room. Queues count occupied places in unary (see keyway_queues); at clock 3 the two operations ahead are taken
+// into account, the nearest with both possible outcomes.
+//
+// A miss is queued for the host as destination 0, which no capability names. With no room there it is `full`.
+
+module keyway_pipeline #(
+  parameter int unsigned Ports = 1,
+  parameter int unsigned IndexBits = 8,
+  parameter int unsigned DestBits = 4,
+  parameter int unsigned Depth = 4,
+  parameter bit          DualRead = 1'b1,
+  localparam int unsigned Dests = 1 << DestBits,
+  localparam int unsigned PortBits = Ports == 1 ? 1 : $clog2(Ports)
+) (
+  input  logic                  clk_i,
+  input  logic                  rst_ni,
+  input  logic                  enable_i,      // take headers
+
+  input  logic [Ports-1:0]      hdr_valid_i,
+  input  logic [Ports-1:0]      hdr_bad_i,
+  input  logic [Ports*256-1:0]  hdr_i,
+  output logic [Ports-1:0]      hdr_pop_o,
+  input  logic [Ports*16-1:0]   port_sender_i, // 0: any
+
+  // One host command at a time: held until cmd_done_o.
+  input  logic                  cmd_valid_i,
+  input  logic [2:0]            cmd_op_i,
+  input  logic [19:0]           cmd_slot_i,
+  input  keyway_pkg::entry_t    cmd_entry_i,
+  output logic                  cmd_done_o,
+  output logic                  cmd_capture_o, // a read's row is on the next three (again, if it had to be repeated)
+  output keyway_rtl_pkg::row_t  cmd_row_o,
+  output logic                  cmd_live_o,
+  output logic [19-IndexBits:0] cmd_tag_o,
+
+  input  logic                  route_we_i,
+  input  logic [DestBits-1:0]   route_addr_i,
+  input  logic [15:0]           route_owner_i,
+  input  logic [Dests-1:0]      route_mask_i,
+
+  input  logic [31:0]           tick_i,
+  input  logic [23:0]           sub_tick_i,    // ns since the tick began
+
+  input  logic                  free_valid_i,
+  input  logic [31:0]           free_id_i,
+  output logic                  free_pop_o,
+
+  // Occupied places of each queue in unary: bit ((p * Dests + d) * Depth + k) is set when it holds more than k.
+  input  logic [4*Dests*Depth-1:0] occupied_i,
+
+  // Clock 5.
+  output logic                  valid_o,       // a verdict on a message
+  output logic [4:0]            verdict_o,
+  output logic [PortBits-1:0]   port_o,
+  output keyway_pkg::header_t   original_o,    // as it came, with the sender that the port stands for
+  output logic                  push_o,        // delivered, or a miss that goes to the host
+  output logic [Dests-1:0]      push_mask_o,
+  output logic [1:0]            push_priority_o,
+  output keyway_pkg::header_t   push_header_o
+);
+  localparam int unsigned TagBits = 20 - IndexBits;
+  localparam int unsigned RowBits = keyway_rtl_pkg::RowBits + TagBits;
+
+  // ---- Clock 0: choose
+
+  logic [Ports-1:0] grant;
+  logic s1_valid_q, take_cmd, slot_free;
+  logic [3:0] cmd_wait_q;
+  logic cmd_sent_q;
+
+  // With a single copy of the table a header comes every second clock at most.
+  assign slot_free = DualRead || !s1_valid_q;
+  // A command waits for an idle clock, but not for ever.
+  assign take_cmd = cmd_valid_i && !cmd_sent_q && slot_free && (!enable_i || hdr_valid_i == '0 || cmd_wait_q == '1);
+
+  keyway_rr_arbiter #(.Width(Ports)) u_ports (
+    .clk_i, .rst_ni, .enable_i(enable_i && slot_free && !take_cmd), .request_i(hdr_valid_i), .grant_o(grant));
+  assign hdr_pop_o = grant;
+
+  logic [255:0] chosen_bits;
+  logic [15:0] chosen_bound;
+  logic chosen_bad;
+  logic [PortBits-1:0] chosen_port;
+  always_comb begin
+    chosen_bits = '0;
+    chosen_bound = '0;
+    chosen_bad = 1'b0;
+    chosen_port = '0;
+    for (int unsigned p = 0; p < Ports; p++) begin
+      chosen_bits = chosen_bits | (hdr_i[p*256+:256] & {256{Ports == 1 || grant[p]}});
+      chosen_bound = chosen_bound | (port_sender_i[p*16+:16] & {16{Ports == 1 || grant[p]}});
+      chosen_bad = chosen_bad | (hdr_bad_i[p] && grant[p]);
+      chosen_port = chosen_port | (PortBits'(p) & {PortBits{grant[p]}});
+    end
+  end
+
+  keyway_pkg::header_t chosen;
+  assign chosen = chosen_bits;
+
+  logic [IndexBits-1:0] addr_a;
+  assign addr_a = take_cmd ? cmd_slot_i[IndexBits-1:0] : chosen.capability[IndexBits-1:0];
+
+  // ---- Clock 1: header check; row of the authority arrives
+
+  logic s1_bad_q;
+  logic [2:0] s1_op_q;
+  logic [15:0] s1_link_q;
+  logic [PortBits-1:0] s1_port_q;
+  logic [IndexBits-1:0] s1_aidx_q;
+  keyway_pkg::header_t s1_h_q;
+
+  always_ff @(posedge clk_i) begin
+    s1_valid_q <= rst_ni && (take_cmd || grant != '0);
+    s1_op_q <= take_cmd ? cmd_op_i : keyway_rtl_pkg::OpMessage;
+    s1_bad_q <= chosen_bad;
+    s1_port_q <= chosen_port;
+    // A port that is bound to nobody speaks for whom it says.
+    s1_link_q <= (chosen_bound == '0) ? chosen.sender[15:0] : chosen_bound;
+    s1_aidx_q <= addr_a;
+    s1_h_q <= chosen;
+  end
+
+  logic [RowBits-1:0] raw_a, raw_c;
+  logic live_a, live_c;
+  keyway_rtl_pkg::row_t row_a1;
+  logic [TagBits-1:0] tag_a1;
+  assign {tag_a1, row_a1} = raw_a;
+
+  logic header_ok;
+  keyway_header_check u_check (.header_i(s1_h_q), .ok_o(header_ok));
+
+  // ---- Clock 2: authority compared; row of the carried capability and the route arrive
+
+  logic s2_valid_q, s2_live_q, s2_malformed_q, s2_spoofed_q, s2_carries_q, s2_same_slot_q;
+  logic [2:0] s2_op_q;
+  logic [15:0] s2_link_q;
+  logic [PortBits-1:0] s2_port_q;
+  logic [IndexBits-1:0] s2_aidx_q;
+  keyway_pkg::header_t s2_h_q;
+  keyway_rtl_pkg::row_t s2_a_q;
+  logic [TagBits-1:0] s2_atag_q;
+
+  always_ff @(posedge clk_i) begin
+    s2_valid_q <= rst_ni && s1_valid_q;
+    s2_op_q <= s1_op_q;
+    s2_malformed_q <= s1_bad_q || !header_ok;
+    s2_spoofed_q <= s1_h_q.sender != '0 && s1_h_q.sender != {16'd0, s1_link_q};
+    s2_carries_q <= s1_h_q.carried != '0;
+    s2_same_slot_q <= s1_h_q.carried[19:0] == s1_h_q.capability[19:0];
+    s2_link_q <= s1_link_q;
+    s2_port_q <= s1_port_q;
+    s2_aidx_q <= s1_aidx_q;
+    s2_h_q <= s1_h_q;
+    s2_a_q <= row_a1;
+    s2_atag_q <= tag_a1;
+    s2_live_q <= live_a;
+  end
+
+  logic [Dests+15:0] route;
+  keyway_ram #(.Width(Dests + 16), .AddrBits(DestBits)) u_route (
+    .clk_i, .we_i(route_we_i), .waddr_i(route_addr_i), .wdata_i({route_mask_i, route_owner_i}),
+    .raddr_i(row_a1.object[DestBits-1:0]), .rdata_o(route));
+
+  logic s2_event, s2_reply, s2_call;
+  logic [3:0] s2_kind;
+  logic [7:0] s2_need;
+  assign s2_event = s2_h_q.type_ == keyway_pkg::TypeEvent;
+  assign s2_reply = (s2_h_q.flags & keyway_pkg::FlagReply) != '0;
+  assign s2_call  = (s2_h_q.flags & keyway_pkg::FlagExpectsReply) != '0;
+  assign s2_kind  = s2_event ? keyway_pkg::KindTopic : s2_reply ? keyway_pkg::KindReply : keyway_pkg::KindEndpoint;
+  assign s2_need  = (s2_call && !s2_event && !s2_reply) ? keyway_pkg::RightExecute : keyway_pkg::RightWrite;
+
+  // ---- Clock 3: carried compared, room, hazards
+
+  logic s3_valid_q, s3_live_q, s3_malformed_q, s3_spoofed_q, s3_carries_q, s3_same_slot_q, s3_call_q;
+  logic s3_clive_q, s3_tag_ok_q, s3_gen_ok_q, s3_owner_ok_q, s3_slot0_q, s3_expires_q, s3_high_gt_q, s3_high_eq_q;
+  logic s3_low_ge_q, s3_kind_ok_q, s3_object_ok_q, s3_rights_ok_q, s3_outside_q;
+  logic [2:0] s3_op_q;
+  logic [15:0] s3_link_q, s3_owner_q;
+  logic [PortBits-1:0] s3_port_q;
+  logic [IndexBits-1:0] s3_aidx_q;
+  keyway_pkg::header_t s3_h_q;
+  keyway_rtl_pkg::row_t s3_c_q;
+  logic [31:0] s3_badge_q;
+  logic s3_one_shot_q;
+  logic [TagBits-1:0] s3_ctag_q;
+  logic [Dests-1:0] s3_mask_q;
+  logic [31:0] s3_tick_q;
+  logic [23:0] s3_sub_q;
+  logic [32:0] s3_wanted_q;
+  keyway_pkg::grant_t s2_grant, s3_grant;
+  assign s2_grant = s2_h_q.timestamp;
+  assign s3_grant = s3_h_q.timestamp;
+
+  // Destination 0 is the host's: no mask leads there.
+  logic [Dests-1:0] unicast, mask;
+  assign unicast = Dests'(1) << s2_a_q.object[DestBits-1:0];
+  assign mask    = (s2_event ? route[Dests+15:16] : unicast) & ~Dests'(1);
+
+  always_ff @(posedge clk_i) begin
+    s3_valid_q <= rst_ni && s2_valid_q;
+    s3_op_q <= s2_op_q;
+    s3_malformed_q <= s2_malformed_q;
+    s3_spoofed_q <= s2_spoofed_q;
+    s3_carries_q <= s2_carries_q;
+    s3_same_slot_q <= s2_same_slot_q;
+    s3_call_q <= s2_call;
+    s3_link_q <= s2_link_q;
+    s3_port_q <= s2_port_q;
+    s3_aidx_q <= s2_aidx_q;
+    s3_h_q <= s2_h_q;
+    s3_badge_q <= s2_a_q.badge;
+    s3_one_shot_q <= s2_a_q.one_shot;
+    s3_live_q <= s2_live_q;
+    s3_slot0_q <= s2_h_q.capability[19:0] == '0;
+    s3_tag_ok_q <= s2_atag_q == s2_h_q.capability[19:IndexBits];
+    s3_gen_ok_q <= s2_a_q.generation == s2_h_q.capability[31:20];
+    s3_owner_ok_q <= s2_a_q.owner == s2_link_q;
+    s3_expires_q <= s2_a_q.expiry != '0;
+    s3_high_gt_q <= tick_i[31:16] > s2_a_q.expiry[31:16];
+    s3_high_eq_q <= tick_i[31:16] == s2_a_q.expiry[31:16];
+    s3_low_ge_q <= tick_i[15:0] >= s2_a_q.expiry[15:0];
+    s3_kind_ok_q <= s2_a_q.kind == s2_kind;
+    s3_object_ok_q <= s2_h_q.receiver == {16'd0, s2_a_q.object};
+    s3_rights_ok_q <= (s2_a_q.rights & s2_need) == s2_need;
+    s3_outside_q <= s2_a_q.object[15:DestBits] != '0 || s2_a_q.object[DestBits-1:0] == '0;
+    s3_owner_q <= route[15:0];
+    s3_mask_q <= mask;
+    {s3_ctag_q, s3_c_q} <= raw_c;
+    s3_clive_q <= live_c;
+    // The moment of the message: what expiry is compared with, and what is stamped.
+    s3_tick_q <= tick_i;
+    s3_sub_q <= sub_tick_i;
+    s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
+  end
+
+  // The carried capability, as `check_carried()`.
+  logic s3_quantum, s3_moves;
+  assign s3_quantum = s3_h_q.type_ == keyway_pkg::TypeQuantum;
+  assign s3_moves   = s3_carries_q && (s3_quantum || (s3_grant.flags & keyway_pkg::GrantFlagMove) != '0);
+
+  // ---- Clock 4: verdict
+
+  logic s4_valid_q, s4_malformed_q, s4_spoofed_q, s4_slot0_q, s4_present_q, s4_match_q, s4_expired_q, s4_wrong_q;
+  logic s4_rights_ok_q, s4_outside_q, s4_carries_q, s4_cpresent_q, s4_cmatch_q, s4_chigh_gt_q, s4_chigh_eq_q;
+  logic s4_clow_ge_q, s4_cexpires_q, s4_zero_copy_bad_q, s4_linearity_q, s4_not_grantable_q, s4_amplified_q;
+  logic s4_chost_q, s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot_q, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
+  logic s4_hz_aw_q, s4_hz_ak_q, s4_hz_cw_q, s4_hz_ck_q;        // against the operation directly ahead
+  logic s4_aended_q, s4_achanged_q, s4_cended_q, s4_cchanged_q; // against those before it
+  logic [2:0] s4_op_q;
+  logic [15:0] s4_link_q, s4_owner_q;
+  logic [PortBits-1:0] s4_port_q;
+  logic [IndexBits-1:0] s4_aidx_q;
+  keyway_pkg::header_t s4_h_q;
+  keyway_rtl_pkg::row_t s4_c_q;
+  logic [31:0] s4_badge_q;
+  logic [Dests-1:0] s4_mask_q;
+  logic [31:0] s4_tick_q, s4_wanted_q;
+  logic [23:0] s4_sub_q;
+  keyway_pkg::grant_t s4_grant;
+  assign s4_grant = s4_h_q.timestamp;
+
+  // What the operations ahead did; V is the nearest whose outcome is known.
+  logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q;
+  logic [IndexBits-1:0] v_windex_q, v_aidx_q, s4_windex;
+  logic [Dests-1:0] v_mask_q;
+  logic [1:0] v_priority;
+  logic [2:0] h_write_q, h_ended_q, h_consume_q, h_clear_q;
+  logic [3*IndexBits-1:0] h_windex_q, h_aidx_q;
+
+  logic a_ended, a_changed, c_ended, c_changed;
+  always_comb begin
+    a_ended = (v_consume_q && v_aidx_q == s3_aidx_q) || (v_write_q && v_ended_q && v_windex_q == s3_aidx_q);
+    a_changed = (v_write_q && !v_ended_q && v_windex_q == s3_aidx_q) || v_clear_q;
+    c_ended = (v_consume_q && v_aidx_q == s3_h_q.carried[IndexBits-1:0]) ||
+              (v_write_q && v_ended_q && v_windex_q == s3_h_q.carried[IndexBits-1:0]);
+    c_changed = (v_write_q && !v_ended_q && v_windex_q == s3_h_q.carried[IndexBits-1:0]) || v_clear_q;
+    for (int unsigned k = 0; k < 3; k++) begin
+      a_ended = a_ended || (h_consume_q[k] && h_aidx_q[k*IndexBits+:IndexBits] == s3_aidx_q) ||
+                (h_write_q[k] && h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_aidx_q);
+      a_changed = a_changed || h_clear_q[k] ||
+                  (h_write_q[k] && !h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_aidx_q);
+      if (k < 2) begin
+        c_ended = c_ended ||
+                  (h_consume_q[k] && h_aidx_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]) ||
+                  (h_write_q[k] && h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]);
+        c_changed = c_changed || h_clear_q[k] ||
+                    (h_write_q[k] && !h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]);
+      end
+    end
+  end
+
+  // Room in every destination queue, with the operation at V counted, and that at clock 4 as a second case.
+  logic [Dests-1:0] full0, full1;
+  logic v_same, s4_same;
+  assign v_same  = v_priority == s3_h_q.priority_;
+  assign s4_same = s4_valid_q && s4_h_q.priority_ == s3_h_q.priority_;
+  for (genvar d = 0; d < Dests; d++) begin : g_room
+    // ge[k]: the queue holds at least Depth - k.
+    logic [2:0] ge;
+    for (genvar k = 0; k < 3; k++) begin : g_level
+      if (Depth <= k) begin : g_always
+        assign ge[k] = 1'b1;
+      end else begin : g_read
+        assign ge[k] = s3_h_q.priority_[1]
+            ? (s3_h_q.priority_[0] ? occupied_i[(3*Dests+d)*Depth+Depth-1-k] : occupied_i[(2*Dests+d)*Depth+Depth-1-k])
+            : (s3_h_q.priority_[0] ? occupied_i[(1*Dests+d)*Depth+Depth-1-k] : occupied_i[d*Depth+Depth-1-k]);
+      end
+    end
+    logic v_here, s4_here;
+    if (d == 0) begin : g_host
+      assign v_here  = v_miss_q && v_same;
+      assign s4_here = s4_same;  // if its verdict turns out to be a miss
+    end else begin : g_other
+      assign v_here  = v_accept_q && v_same && v_mask_q[d];
+      assign s4_here = s4_same && s4_mask_q[d];
+    end
+    assign full0[d] = ge[0] || (ge[1] && v_here);
+    assign full1[d] = full0[d] || (s4_here && (ge[1] || (ge[2] && v_here)));
+  end
+
+  always_ff @(posedge clk_i) begin
+    s4_valid_q <= rst_ni && s3_valid_q;
+    s4_op_q <= s3_op_q;
+    s4_malformed_q <= s3_malformed_q;
+    s4_spoofed_q <= s3_spoofed_q;
+    s4_slot0_q <= s3_slot0_q;
+    s4_present_q <= s3_live_q && s3_tag_ok_q;
+    s4_match_q <= s3_gen_ok_q && s3_owner_ok_q;
+    s4_expired_q <= s3_expires_q && (s3_high_gt_q || (s3_high_eq_q && s3_low_ge_q));
+    s4_wrong_q <= !s3_kind_ok_q || !s3_object_ok_q;
+    s4_rights_ok_q <= s3_rights_ok_q;
+    s4_outside_q <= s3_outside_q;
+    s4_one_shot_q <= s3_one_shot_q;
+    s4_carries_q <= s3_carries_q;
+    s4_cpresent_q <= s3_clive_q && s3_ctag_q == s3_h_q.carried[19:IndexBits];
+    s4_cmatch_q <= s3_c_q.generation == s3_h_q.carried[31:20] && s3_c_q.owner == s3_link_q;
+    s4_cexpires_q <= s3_c_q.expiry != '0;
+    s4_chigh_gt_q <= s3_tick_q[31:16] > s3_c_q.expiry[31:16];
+    s4_chigh_eq_q <= s3_tick_q[31:16] == s3_c_q.expiry[31:16];
+    s4_clow_ge_q <= s3_tick_q[15:0] >= s3_c_q.expiry[15:0];
+    s4_zero_copy_bad_q <= (s3_h_q.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c_q.kind != keyway_pkg::KindRegion;
+    s4_linearity_q <= (s3_quantum && !s3_c_q.linear) || ((s3_c_q.linear || s3_c_q.one_shot) && !s3_moves) ||
+                      (s3_c_q.one_shot && s3_same_slot_q);
+    s4_not_grantable_q <= (s3_c_q.rights & (s3_c_q.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
+                          (s3_moves && s3_c_q.root);
+    s4_amplified_q <= !s3_moves && (s3_grant.rights & ~s3_c_q.rights) != '0;
+    // A first child, and the move of what may have children, are the host's.
+    s4_chost_q <= s3_moves == s3_c_q.parent;
+    s4_moves_q <= s3_moves;
+    s4_creates_q <= s3_call_q || (s3_carries_q && !s3_moves);
+    s4_call_q <= s3_call_q;
+    s4_link_q <= s3_link_q;
+    s4_owner_q <= s3_owner_q;
+    s4_port_q <= s3_port_q;
+    s4_aidx_q <= s3_aidx_q;
+    s4_h_q <= s3_h_q;
+    s4_badge_q <= s3_badge_q;
+    s4_c_q <= s3_c_q;
+    s4_mask_q <= s3_mask_q;
+    s4_tick_q <= s3_tick_q;
+    s4_sub_q <= s3_sub_q;
+    s4_wanted_q <= s3_wanted_q[32] ? 32'hFFFF_FFFF : s3_wanted_q[31:0];
+    s4_hz_aw_q <= s4_valid_q && s4_windex == s3_aidx_q;
+    s4_hz_ak_q <= s4_valid_q && s4_aidx_q == s3_aidx_q;
+    s4_hz_cw_q <= s4_valid_q && s4_windex == s3_h_q.carried[IndexBits-1:0];
+    s4_hz_ck_q <= s4_valid_q && s4_aidx_q == s3_h_q.carried[IndexBits-1:0];
+    s4_aended_q <= a_ended;
+    s4_achanged_q <= a_changed;
+    s4_cended_q <= c_ended;
+    s4_cchanged_q <= c_changed;
+    s4_room0_q <= (s3_mask_q & full0) == '0;
+    s4_room1_q <= (s3_mask_q & full1) == '0;
+    s4_host0_q <= !full0[0];
+    s4_host1_q <= !full1[0];
+  end
+
+  // The row that this operation would write.
+  assign s4_windex = (s4_op_q != keyway_rtl_pkg::OpMessage) ? s4_aidx_q
+                     : s4_moves_q ? s4_h_q.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
+
+  logic a_stale_end, a_stale, c_stale_end, c_stale, c_expired, room, host_room, message, delivered, missed;
+  logic [4:0] check, verdict;
+  assign a_stale_end = s4_aended_q || (s4_hz_ak_q && v_consume_q) || (s4_hz_aw_q && v_write_q && v_ended_q);
+  assign a_stale     = a_stale_end || s4_achanged_q || (s4_hz_aw_q && v_write_q) || v_clear_q;
+  assign c_stale_end = s4_cended_q || (s4_hz_ck_q && v_consume_q) || (s4_hz_cw_q && v_write_q && v_ended_q);
+  assign c_stale     = c_stale_end || s4_cchanged_q || (s4_hz_cw_q && v_write_q) || v_clear_q;
+  assign c_expired   = s4_cexpires_q && (s4_chigh_gt_q || (s4_chigh_eq_q && s4_clow_ge_q));
+  assign room        = v_accept_q ? s4_room1_q : s4_room0_q;
+  assign host_room   = v_miss_q ? s4_host1_q : s4_host0_q;
+  assign message     = s4_valid_q && s4_op_q == keyway_rtl_pkg::OpMessage;
+
+  always_comb begin
+    if (s4_malformed_q) check = keyway_pkg::VerdictMalformed;
+    else if (s4_spoofed_q) check = keyway_pkg::VerdictSpoofed;
+    else if (s4_slot0_q) check = keyway_pkg::VerdictNoSuchCapability;
+    else if (a_stale) check = (a_stale_end && s4_present_q && s4_match_q) ? keyway_pkg::VerdictNoSuchCapability
+                                                                           : keyway_pkg::VerdictMiss;
+    else if (!s4_present_q) check = keyway_pkg::VerdictMiss;
+    else if (!s4_match_q) check = keyway_pkg::VerdictNoSuchCapability;
+    else if (s4_expired_q) check = keyway_pkg::VerdictExpired;
+    else if (s4_wrong_q) check = keyway_pkg::VerdictWrongObject;
+    else if (!s4_rights_ok_q) check = keyway_pkg::VerdictInsufficientRights;
+    else if (s4_outside_q) check = keyway_pkg::VerdictMiss;
+    else if (s4_carries_q && c_stale)
+      check = (c_stale_end && s4_cpresent_q && s4_cmatch_q) ? keyway_pkg::VerdictNoSuchCarried : keyway_pkg::VerdictMiss;
+    else if (s4_carries_q && !s4_cpresent_q) check = keyway_pkg::VerdictMiss;
+    else if (s4_carries_q && !s4_cmatch_q) check = keyway_pkg::VerdictNoSuchCarried;
+    else if (s4_carries_q && c_expired) check = keyway_pkg::VerdictCarriedExpired;
+    else if (s4_carries_q && s4_zero_copy_bad_q) check = keyway_pkg::VerdictWrongObject;
+    else if (s4_carries_q && s4_linearity_q) check = keyway_pkg::VerdictLinearity;
+    else if (s4_carries_q && s4_not_grantable_q) check = keyway_pkg::VerdictNotGrantable;
+    else if (s4_carries_q && s4_amplified_q) check = keyway_pkg::VerdictAmplified;
+    else if (s4_carries_q && s4_chost_q) check = keyway_pkg::VerdictMiss;
+    else if (!room) check = keyway_pkg::VerdictFull;
+    else if (s4_creates_q && !free_valid_i) check = keyway_pkg::VerdictMiss;
+    else check = keyway_pkg::VerdictDelivered;
+  end
+  assign missed    = check == keyway_pkg::VerdictMiss && host_room;
+  assign verdict   = (check == keyway_pkg::VerdictMiss && !host_room) ? keyway_pkg::VerdictFull : check;
+  assign delivered = message && check == keyway_pkg::VerdictDelivered;
+  assign free_pop_o = delivered && s4_creates_q;
+
+  // ---- Clock 5: effects
+
+  logic v_valid_q, v_cmd_done_q, v_moves_q, v_creates_q, v_call_q, v_fill_q, v_kill_q;
+  logic [4:0] v_verdict_q;
+  logic [15:0] v_link_q, v_owner_q;
+  logic [PortBits-1:0] v_port_q;
+  logic [31:0] v_tick_q /* verilator public_flat_rd */;
+  logic [31:0] v_new_id_q, v_expiry_q, v_badge_q;
+  logic [23:0] v_sub_q;
+  keyway_pkg::header_t v_h_q;
+  keyway_pkg::grant_t v_grant;
+  keyway_rtl_pkg::row_t v_row, v_c_q;
+  logic [TagBits-1:0] v_wtag;
+  assign v_grant = v_h_q.timestamp;
+  assign v_priority = v_h_q.priority_;
+
+  always_ff @(posedge clk_i) begin
+    v_valid_q <= rst_ni && message;
+    v_verdict_q <= verdict;
+    v_accept_q <= rst_ni && delivered;
+    v_miss_q <= rst_ni && message && missed;
+    v_mask_q <= s4_mask_q;
+    v_moves_q <= s4_moves_q;
+    v_creates_q <= s4_creates_q;
+    v_call_q <= s4_call_q;
+    v_port_q <= s4_port_q;
+    v_link_q <= s4_link_q;
+    v_owner_q <= s4_owner_q;
+    v_h_q <= s4_h_q;
+    v_c_q <= s4_c_q;
+    v_badge_q <= s4_badge_q;
+    v_tick_q <= s4_tick_q;
+    v_sub_q <= s4_sub_q;
+    // Never later than the parent's; 0 is never.
+    v_expiry_q <= (s4_grant.lifetime == '0 || (s4_c_q.expiry != '0 && s4_c_q.expiry < s4_wanted_q)) ? s4_c_q.expiry
+                                                                                                  : s4_wanted_q;
+    v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c_q.generation), s4_h_q.carried[19:0]} : free_id_i;
+    v_windex_q <= s4_windex;
+    v_aidx_q <= s4_aidx_q;
+    v_fill_q <= s4_op_q == keyway_rtl_pkg::OpFill;
+    v_kill_q <= s4_op_q == keyway_rtl_pkg::OpInvalidate;
+    v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) ||
+                 (s4_valid_q && (s4_op_q == keyway_rtl_pkg::OpFill || s4_op_q == keyway_rtl_pkg::OpInvalidate)));
+    v_ended_q <= s4_op_q == keyway_rtl_pkg::OpMessage && s4_moves_q;
+    v_consume_q <= rst_ni && delivered && s4_one_shot_q;
+    v_clear_q <= rst_ni && s4_valid_q && s4_op_q == keyway_rtl_pkg::OpClear;
+    h_write_q <= rst_ni ? {h_write_q[1:0], v_write_q} : '0;
+    h_ended_q <= {h_ended_q[1:0], v_ended_q};
+    h_consume_q <= rst_ni ? {h_consume_q[1:0], v_consume_q} : '0;
+    h_clear_q <= rst_ni ? {h_clear_q[1:0], v_clear_q} : '0;
+    h_windex_q <= {h_windex_q[2*IndexBits-1:0], v_windex_q};
+    h_aidx_q <= {h_aidx_q[2*IndexBits-1:0], v_aidx_q};
+    // A read that raced with a write is done again.
+    v_cmd_done_q <= rst_ni && s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage &&
+                    (s4_op_q != keyway_rtl_pkg::OpRead || !a_stale);
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      cmd_sent_q <= 1'b0;
+      cmd_wait_q <= '0;
+    end else begin
+      if (take_cmd) cmd_sent_q <= 1'b1;
+      else if (s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage && s4_op_q == keyway_rtl_pkg::OpRead && a_stale)
+        cmd_sent_q <= 1'b0;
+      else if (v_cmd_done_q) cmd_sent_q <= 1'b0;
+      cmd_wait_q <= (!cmd_valid_i || take_cmd) ? '0 : (cmd_wait_q == '1) ? cmd_wait_q : cmd_wait_q + 1'b1;
+    end
+  end
+  assign cmd_done_o = v_cmd_done_q;
+
+  assign cmd_capture_o = s2_valid_q && s2_op_q == keyway_rtl_pkg::OpRead;
+  assign cmd_row_o = s2_a_q;
+  assign cmd_tag_o = s2_atag_q;
+  assign cmd_live_o = s2_live_q;
+
+  always_comb begin
+    v_row = v_c_q;
+    if (v_fill_q) begin
+      v_row.root = cmd_entry_i.spare[keyway_rtl_pkg::SpareRoot];
+      v_row.parent = cmd_entry_i.spare[keyway_rtl_pkg::SpareParent];
+      v_row.expiry = cmd_entry_i.expiry;
+      v_row.badge = cmd_entry_i.badge;
+      v_row.object = cmd_entry_i.object;
+      v_row.owner = cmd_entry_i.owner;
+      v_row.kind = cmd_entry_i.kind;
+      v_row.rights = cmd_entry_i.rights;
+      v_row.revocable = (cmd_entry_i.flags & keyway_pkg::EntryFlagRevocable) != '0;
+      v_row.one_shot = (cmd_entry_i.flags & keyway_pkg::EntryFlagOneShot) != '0;
+      v_row.linear = (cmd_entry_i.flags & keyway_pkg::EntryFlagLinear) != '0;
+      v_row.generation = cmd_entry_i.generation;
+    end else if (v_moves_q) begin
+      v_row.generation = v_new_id_q[31:20];
+      v_row.owner = v_owner_q;
+    end else begin
+      v_row.generation = v_new_id_q[31:20];
+      v_row.owner = v_owner_q;
+      v_row.linear = 1'b0;
+      v_row.one_shot = v_call_q || (v_grant.flags & keyway_pkg::GrantFlagOneShot) != '0;
+      v_row.revocable = !v_call_q;
+      v_row.rights = v_call_q ? keyway_pkg::RightWrite : v_grant.rights;
+      v_row.kind = v_call_q ? keyway_pkg::KindReply : v_c_q.kind;
+      v_row.object = v_call_q ? v_link_q : v_c_q.object;
+      v_row.badge = v_call_q ? v_h_q.sequence_ : v_grant.badge;
+      v_row.expiry = v_call_q ? '0 : v_expiry_q;
+      v_row.parent = 1'b0;
+      v_row.root = 1'b0;
+    end
+  end
+  assign v_wtag = v_fill_q ? cmd_slot_i[19:IndexBits] : v_new_id_q[19:IndexBits];
+
+  keyway_capability_table #(.IndexBits(IndexBits), .DualRead(DualRead)) u_table (
+    .clk_i, .rst_ni,
+    .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
+    .read_c_i(s1_valid_q), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
+    .write_i(v_write_q), .kill_i(v_kill_q), .write_addr_i(v_windex_q), .row_i({v_wtag, v_row}),
+    .consume_i(v_consume_q), .consume_addr_i(v_aidx_q), .clear_i(v_clear_q));
+
+  assign valid_o   = v_valid_q;
+  assign verdict_o = v_verdict_q;
+  assign port_o    = v_port_q;
+  assign push_o    = v_accept_q || v_miss_q;
+  assign push_mask_o = v_miss_q ? Dests'(1) : v_mask_q;
+  assign push_priority_o = v_h_q.priority_;
+  always_comb begin
+    original_o = v_h_q;
+    original_o.sender = {16'd0, v_link_q};
+    push_header_o = original_o;
+    if (v_accept_q) begin
+      push_header_o.capability = v_badge_q;
+      push_header_o.carried = (v_moves_q || v_creates_q) ? v_new_id_q : '0;
+      push_header_o.timestamp = {8'd0, v_tick_q, v_sub_q};
+    end
+  end
+
+  logic unused;
+  assign unused = ^{v_grant, s2_grant, s3_grant, s4_grant, cmd_entry_i};
+endmodule

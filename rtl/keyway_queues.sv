@@ -1,0 +1,253 @@
+// Queue manager and egress scheduler: what was accepted waits here, one ring per destination and priority.
+//
+//   push ─► slot from the free list ─► header RAM          ring RAM ─► header RAM ─► port
+//       └─► expander: one copy a clock ─► ring of (d, p) ───┘  └─► last copy? slot back to the free list
+//
+//   Latency  Push to out_push_o: 6 clocks when idle (expand, ring, choose, level and ring read, header read, out).
+//   Rate     a push a clock; a copy a clock in and a copy a clock out, of the same destination or not.
+//   Slots    4 * Dests * Depth headers: each queue has its own places, so a full queue never takes anything from
+//            another, and neither the free list nor the expander's FIFO can run out.
+//
+// A header lies in the RAM once, however many destinations it has. Each copy's ring entry carries the number of copies,
+// a second small RAM counts those that have left, and the last one frees the slot.
+
+module keyway_queues #(
+  parameter int unsigned Ports = 1,
+  parameter int unsigned DestBits = 4,
+  parameter int unsigned Depth = 4,
+  parameter int unsigned OutDepth = 2,
+  localparam int unsigned Dests = 1 << DestBits,
+  localparam int unsigned PosBits = Depth == 1 ? 1 : $clog2(Depth),
+  localparam int unsigned SlotBits = DestBits + 2 + (Depth == 1 ? 0 : PosBits)
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  output logic                    ready_o,          // the free list is set up (2^SlotBits clocks after reset)
+
+  input  logic                    push_i,
+  input  logic [Dests-1:0]        push_mask_i,
+  input  logic [1:0]              push_priority_i,
+  input  keyway_pkg::header_t     push_header_i,
+  output logic [4*Dests*Depth-1:0] occupied_o,      // [((p * Dests) + d) * Depth + k]
+
+  output logic [Ports-1:0]        out_push_o,
+  output logic [255:0]            out_header_o,
+  output logic [DestBits-1:0]     out_dest_o,
+  input  logic [Ports-1:0]        out_popped_i,
+
+  // What left which queue in this clock.
+  output logic                    depart_o,
+  output logic [DestBits-1:0]     depart_dest_o,
+  output logic [1:0]              depart_level_o,
+  // Which copy came into which queue.
+  output logic                    arrive_o,
+  output logic [DestBits-1:0]     arrive_dest_o,
+  output logic [1:0]              arrive_level_o
+);
+  localparam int unsigned RingBits = DestBits + 2 + PosBits;
+  localparam int unsigned CopyBits = DestBits + 1;
+
+  // ---- Free list, filled after reset
+
+  logic [SlotBits:0] init_q;
+  logic starting, free_valid, free_busy, free_back;
+  logic [SlotBits-1:0] free_slot, back_slot;
+  assign starting = !init_q[SlotBits];
+  assign ready_o  = !starting;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) init_q <= '0;
+    else if (starting) init_q <= init_q + 1'b1;
+  end
+
+  logic store;
+  assign store = push_i && push_mask_i != '0;
+  keyway_fifo #(.Width(SlotBits), .AddrBits(SlotBits)) u_free (
+    .clk_i, .rst_ni, .push_i(starting || free_back), .data_i(starting ? init_q[SlotBits-1:0] : back_slot),
+    .busy_o(free_busy), .valid_o(free_valid), .data_o(free_slot), .pop_i(store));
+
+  // ---- Headers. A version that was checked, the sender's upper half and the length's upper bits are zero anyway.
+
+  logic [232:0] stored, fetched;
+  logic [SlotBits-1:0] fetch_slot;
+  assign stored = {push_header_i.timestamp, push_header_i.sequence_, push_header_i.carried, push_header_i.capability,
+                   push_header_i.receiver, push_header_i.sender[15:0], push_header_i.length[12:0],
+                   push_header_i.flags, push_header_i.priority_, push_header_i.type_};
+  keyway_ram #(.Width(233), .AddrBits(SlotBits)) u_headers (
+    .clk_i, .we_i(store), .waddr_i(free_slot), .wdata_i(stored), .raddr_i(fetch_slot), .rdata_o(fetched));
+
+  logic unused;
+  assign unused = ^{push_header_i.version, push_header_i.sender[31:16], push_header_i.length[15:13], free_valid, free_busy};
+
+  // ---- Expander: one copy a clock
+
+  localparam int unsigned TaskBits = Dests + CopyBits + 2 + SlotBits;
+  logic [TaskBits-1:0] push_task, fifo_task, next_task;
+  logic [CopyBits-1:0] copies;
+  logic fifo_valid, fifo_busy, fifo_pop, next_valid, next_taken, task_valid_q, last_copy;
+  logic [TaskBits-1:0] task_q;
+  logic [Dests-1:0] todo, todo_first;
+
+  always_comb begin
+    copies = '0;
+    for (int unsigned d = 0; d < Dests; d++) copies = copies + CopyBits'(push_mask_i[d]);
+  end
+  assign push_task = {push_mask_i, copies, push_priority_i, free_slot};
+
+  // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
+  assign next_valid = fifo_valid || (store && !fifo_busy);
+  assign next_task  = fifo_valid ? fifo_task : push_task;
+  assign next_taken = !task_valid_q || last_copy;
+  assign fifo_pop   = fifo_valid && next_taken;
+  keyway_fifo #(.Width(TaskBits), .AddrBits(SlotBits)) u_tasks (
+    .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i(push_task), .busy_o(fifo_busy),
+    .valid_o(fifo_valid),
+    .data_o(fifo_task), .pop_i(fifo_pop));
+
+  assign todo       = task_q[TaskBits-1-:Dests];
+  assign todo_first = todo & (~todo + 1'b1);
+  assign last_copy  = todo == todo_first;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      task_valid_q <= 1'b0;
+    end else if (next_taken) begin
+      task_valid_q <= next_valid;
+    end
+    if (next_taken) task_q <= next_task;
+    else task_q[TaskBits-1-:Dests] <= todo & ~todo_first;
+  end
+
+  logic [1:0] task_level;
+  logic [CopyBits-1:0] task_copies;
+  logic [SlotBits-1:0] task_slot;
+  assign {task_copies, task_level, task_slot} = task_q[TaskBits-Dests-1:0];
+
+  // ---- Rings
+
+  logic [Dests-1:0] has_some, select_q;
+  logic [Dests*2-1:0] levels;
+  logic [Dests*PosBits-1:0] positions, arrive_positions;
+  logic [CopyBits+SlotBits-1:0] ring_entry;
+  logic [DestBits-1:0] arrive_dest, depart_dest;
+  logic [PosBits-1:0] arrive_pos, depart_pos;
+  logic [1:0] depart_level;
+
+  for (genvar d = 0; d < Dests; d++) begin : g_dest
+    logic [4*Depth-1:0] occupied;
+    keyway_destination #(.Depth(Depth)) u_dest (
+      .clk_i, .rst_ni,
+      .reserve_i(push_i && push_mask_i[d]), .reserve_level_i(push_priority_i),
+      .arrive_i(task_valid_q && todo_first[d]), .arrive_level_i(task_level),
+      .arrive_pos_o(arrive_positions[d*PosBits+:PosBits]),
+      .select_i(select_q[d]), .ready_o(has_some[d]), .level_o(levels[d*2+:2]), .pos_o(positions[d*PosBits+:PosBits]),
+      .occupied_o(occupied));
+    for (genvar p = 0; p < 4; p++) begin : g_level
+      assign occupied_o[(p*Dests+d)*Depth+:Depth] = occupied[p*Depth+:Depth];
+    end
+  end
+
+  always_comb begin
+    arrive_dest = '0;
+    arrive_pos = '0;
+    depart_dest = '0;
+    depart_pos = '0;
+    depart_level = '0;
+    for (int unsigned d = 0; d < Dests; d++) begin
+      arrive_dest = arrive_dest | (DestBits'(d) & {DestBits{todo_first[d]}});
+      arrive_pos = arrive_pos | (arrive_positions[d*PosBits+:PosBits] & {PosBits{todo_first[d]}});
+      depart_dest = depart_dest | (DestBits'(d) & {DestBits{select_q[d]}});
+      depart_pos = depart_pos | (positions[d*PosBits+:PosBits] & {PosBits{select_q[d]}});
+      depart_level = depart_level | (levels[d*2+:2] & {2{select_q[d]}});
+    end
+  end
+
+  keyway_ram #(.Width(CopyBits + SlotBits), .AddrBits(RingBits)) u_rings (
+    .clk_i, .we_i(task_valid_q), .waddr_i({arrive_dest, task_level, arrive_pos}),
+    .wdata_i({task_copies, task_slot}), .raddr_i({depart_dest, depart_level, depart_pos}), .rdata_o(ring_entry));
+
+  // ---- Choose a destination, in turn among those whose port has a place
+
+  logic [Ports-1:0] port_free, port_of_dest[Dests];
+  logic [Dests-1:0] request, chosen;
+  for (genvar d = 0; d < Dests; d++) begin : g_request
+    assign request[d] = has_some[d] && port_free[d%Ports];
+    assign port_of_dest[d] = Ports'(1) << (d % Ports);
+  end
+  keyway_rr_arbiter #(.Width(Dests)) u_choose (
+    .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
+
+  logic depart, ring_valid_q, fetch_valid_q;
+  logic [DestBits-1:0] ring_dest_q, fetch_dest_q;
+  assign depart = (select_q & has_some) != '0;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      select_q <= '0;
+      ring_valid_q <= 1'b0;
+      fetch_valid_q <= 1'b0;
+    end else begin
+      select_q <= chosen;
+      ring_valid_q <= depart;
+      fetch_valid_q <= ring_valid_q;
+    end
+    ring_dest_q <= depart_dest;
+    fetch_dest_q <= ring_dest_q;
+  end
+  assign depart_o = depart;
+  assign depart_dest_o = depart_dest;
+  assign depart_level_o = depart_level;
+  assign arrive_o = task_valid_q;
+  assign arrive_dest_o = arrive_dest;
+  assign arrive_level_o = task_level;
+
+  // Places at each port: taken when a destination is chosen, given back when its header has left or when the choice
+  // found the queue empty after all (it was emptied by the choice directly before).
+  logic [Ports-1:0] take, back;
+  localparam int unsigned PlaceBits = $clog2(OutDepth + 1);
+  always_comb begin
+    take = '0;
+    back = '0;
+    for (int unsigned d = 0; d < Dests; d++) begin
+      take = take | (port_of_dest[d] & {Ports{chosen[d]}});
+      back = back | (port_of_dest[d] & {Ports{select_q[d] && !has_some[d]}});
+    end
+  end
+  for (genvar p = 0; p < Ports; p++) begin : g_places
+    logic [PlaceBits-1:0] places_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) places_q <= PlaceBits'(OutDepth);
+      else places_q <= places_q - PlaceBits'(take[p]) + PlaceBits'(back[p]) + PlaceBits'(out_popped_i[p]);
+    end
+    assign port_free[p] = places_q != '0;
+    assign out_push_o[p] = fetch_valid_q && 32'(fetch_dest_q) % Ports == p;
+  end
+
+  // ---- Read the header; count the copies that have left
+
+  logic [SlotBits-1:0] count_slot_q;
+  logic [CopyBits-1:0] left_ram, left, left_next, left_q, count_copies_q;
+  logic same_q, last_left;
+  assign fetch_slot = ring_entry[SlotBits-1:0];
+  assign left      = same_q ? left_q : left_ram;
+  assign last_left = left + 1'b1 == count_copies_q;
+  assign left_next = last_left ? '0 : left + 1'b1;
+  always_ff @(posedge clk_i) begin
+    count_slot_q <= fetch_slot;
+    count_copies_q <= ring_entry[SlotBits+:CopyBits];
+    same_q <= fetch_valid_q && count_slot_q == fetch_slot;  // being written in this clock
+    left_q <= left_next;
+  end
+  keyway_ram #(.Width(CopyBits), .AddrBits(SlotBits)) u_left (
+    .clk_i, .we_i(starting || fetch_valid_q), .waddr_i(starting ? init_q[SlotBits-1:0] : count_slot_q),
+    .wdata_i(starting ? '0 : left_next), .raddr_i(fetch_slot), .rdata_o(left_ram));
+  assign free_back = fetch_valid_q && last_left;
+  assign back_slot = count_slot_q;
+
+  keyway_pkg::header_t out;
+  always_comb begin
+    out = '0;
+    {out.timestamp, out.sequence_, out.carried, out.capability, out.receiver, out.sender[15:0], out.length[12:0],
+     out.flags, out.priority_, out.type_} = fetched;
+    out.version = keyway_pkg::VersionMajor[3:0];
+  end
+  assign out_header_o = out;
+  assign out_dest_o = fetch_dest_q;
+endmodule

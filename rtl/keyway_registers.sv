@@ -1,0 +1,349 @@
+// AXI4-Lite register block: identity, control, counters, table commands, routes and free ids.
+//
+//   Latency  a write is answered 2 clocks after its address and data, a read 2 clocks after its address;
+//            one access at a time in each direction.
+
+module keyway_registers #(
+  parameter int unsigned Ports = 1,
+  parameter int unsigned DataBits = 32,
+  parameter int unsigned IndexBits = 8,
+  parameter int unsigned DestBits = 4,
+  parameter int unsigned SlotBits = 8,
+  parameter int unsigned FreeIds = 4,
+  parameter bit          VerdictCounters = 1'b1,
+  parameter logic [31:0] BuildHash = '0,
+  parameter int unsigned ClockPs = 8000,           // clock period, for the router's time
+  localparam int unsigned Dests = 1 << DestBits
+) (
+  input  logic              clk_i,
+  input  logic              rst_ni,
+
+  input  logic              awvalid_i,
+  output logic              awready_o,
+  input  logic [11:0]       awaddr_i,
+  input  logic              wvalid_i,
+  output logic              wready_o,
+  input  logic [31:0]       wdata_i,
+  output logic              bvalid_o,
+  input  logic              bready_i,
+  output logic [1:0]        bresp_o,
+  input  logic              arvalid_i,
+  output logic              arready_o,
+  input  logic [11:0]       araddr_i,
+  output logic              rvalid_o,
+  input  logic              rready_i,
+  output logic [31:0]       rdata_o,
+  output logic [1:0]        rresp_o,
+
+  output logic              enable_o,
+  output logic              soft_reset_o,          // one clock
+  output logic [Ports-1:0]  port_enable_o,
+  output logic [Ports-1:0]  port_reset_o,          // one clock
+  output logic [Ports*16-1:0] port_sender_o,
+  input  logic [Ports-1:0]  port_in_frame_i,
+  input  logic [Ports-1:0]  port_stopped_i,
+
+  output logic              cmd_valid_o,
+  output logic [2:0]        cmd_op_o,
+  output logic [19:0]       cmd_slot_o,
+  output keyway_pkg::entry_t cmd_entry_o,
+  input  logic              cmd_done_i,
+  input  logic              cmd_capture_i,
+  input  keyway_rtl_pkg::row_t cmd_row_i,
+  input  logic              cmd_live_i,
+  input  logic [19-IndexBits:0] cmd_tag_i,
+
+  output logic              route_we_o,
+  output logic [DestBits-1:0] route_addr_o,
+  output logic [15:0]       route_owner_o,
+  output logic [Dests-1:0]  route_mask_o,
+
+  output logic [31:0]       tick_o,
+  output logic [23:0]       sub_tick_o,
+
+  output logic              free_valid_o,
+  output logic [31:0]       free_id_o,
+  input  logic              free_pop_i,
+
+  input  logic              count_i,               // a verdict
+  input  logic [4:0]        verdict_i,
+  input  logic              audit_dropped_i
+);
+  // ---- Write channel
+
+  logic aw_q, w_q, write;
+  logic [11:0] awaddr_q;
+  logic [31:0] data;
+  assign awready_o = !aw_q;
+  assign wready_o = !w_q;
+  assign bresp_o = 2'b00;
+  assign write = aw_q && w_q && !bvalid_o;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      aw_q <= 1'b0;
+      w_q <= 1'b0;
+      bvalid_o <= 1'b0;
+    end else begin
+      if (awvalid_i && awready_o) aw_q <= 1'b1;
+      if (wvalid_i && wready_o) w_q <= 1'b1;
+      if (write) bvalid_o <= 1'b1;
+      if (bvalid_o && bready_i) begin
+        bvalid_o <= 1'b0;
+        aw_q <= 1'b0;
+        w_q <= 1'b0;
+      end
+    end
+    if (awvalid_i && awready_o) awaddr_q <= awaddr_i;
+    if (wvalid_i && wready_o) data <= wdata_i;
+  end
+
+  // ---- Registers
+
+  logic [31:0] epoch_q, route_index_q, route_mask0_q;
+  logic [7:0] port_select_q;
+  logic [19:0] table_index_q;
+  logic [127:0] table_data_q;
+  logic [31:0] table_live_q;
+  logic [2:0] command_q;
+  logic command_valid_q, free_ready;
+  logic [15:0] route_owner_q;
+  logic [63:0] route_mask;
+  assign route_mask = {data, route_mask0_q};
+
+  keyway_pkg::entry_t read_entry;
+  always_comb begin
+    read_entry = '0;
+    read_entry.expiry = cmd_row_i.expiry;
+    read_entry.badge = cmd_row_i.badge;
+    read_entry.object = cmd_row_i.object;
+    read_entry.owner = cmd_row_i.owner;
+    read_entry.spare[keyway_rtl_pkg::SpareParent] = cmd_row_i.parent;
+    read_entry.spare[keyway_rtl_pkg::SpareRoot] = cmd_row_i.root;
+    read_entry.kind = cmd_row_i.kind;
+    read_entry.rights = cmd_row_i.rights;
+    read_entry.flags = {cmd_row_i.revocable, cmd_row_i.one_shot, cmd_row_i.linear, cmd_live_i};
+    read_entry.generation = cmd_row_i.generation;
+  end
+
+  always_ff @(posedge clk_i) begin
+    soft_reset_o <= 1'b0;
+    port_reset_o <= '0;
+    route_we_o <= 1'b0;
+    if (!rst_ni) begin
+      enable_o <= 1'b0;
+      port_enable_o <= '0;
+      port_sender_o <= '0;
+      epoch_q <= '0;
+      port_select_q <= '0;
+      command_valid_q <= 1'b0;
+      table_index_q <= '0;
+      route_index_q <= '0;
+    end else begin
+      if (cmd_done_i) command_valid_q <= 1'b0;
+      if (cmd_capture_i) begin
+        table_data_q <= read_entry;
+        table_live_q <= {31'(cmd_tag_i), cmd_live_i};
+      end
+      if (write) begin
+        case (awaddr_q)
+          keyway_pkg::RegControl: begin
+            enable_o <= data[0];
+            soft_reset_o <= data[1];
+          end
+          keyway_pkg::RegEpoch: begin
+            epoch_q <= data;
+            if (data != epoch_q) begin
+              command_q <= keyway_rtl_pkg::OpClear;
+              command_valid_q <= 1'b1;
+            end
+          end
+          keyway_pkg::RegPortSelect: port_select_q <= data[7:0];
+          keyway_pkg::RegPortControl: begin
+            for (int unsigned p = 0; p < Ports; p++) begin
+              if (port_select_q == 8'(p)) begin
+                port_enable_o[p] <= data[0];
+                port_reset_o[p] <= data[1];
+              end
+            end
+          end
+          keyway_pkg::RegPortSender: begin
+            for (int unsigned p = 0; p < Ports; p++) begin
+              if (port_select_q == 8'(p)) port_sender_o[p*16+:16] <= data[15:0];
+            end
+          end
+          keyway_pkg::RegTableIndex: table_index_q <= data[19:0];
+          keyway_pkg::RegTableData0: table_data_q[31:0] <= data;
+          keyway_pkg::RegTableData1: table_data_q[63:32] <= data;
+          keyway_pkg::RegTableData2: table_data_q[95:64] <= data;
+          keyway_pkg::RegTableData3: table_data_q[127:96] <= data;
+          keyway_pkg::RegTableCommand: begin
+            // The host waits for 0 before the next; what it writes while one is under way is ignored.
+            if (!command_valid_q && data[31:2] == '0 && data[1:0] != '0) begin
+              command_q <= {1'b0, data[1:0]};
+              command_valid_q <= 1'b1;
+            end
+          end
+          keyway_rtl_pkg::RegRouteIndex: route_index_q <= data;
+          keyway_rtl_pkg::RegRouteOwner: route_owner_q <= data[15:0];
+          keyway_rtl_pkg::RegRouteMask0: route_mask0_q <= data;
+          keyway_rtl_pkg::RegRouteMask1: begin
+            route_we_o <= route_index_q[31:DestBits] == '0;
+            route_addr_o <= route_index_q[DestBits-1:0];
+            route_owner_o <= route_owner_q;
+            route_mask_o <= route_mask[Dests-1:0];
+          end
+          default: ;
+        endcase
+      end
+    end
+  end
+
+  assign cmd_valid_o = command_valid_q;
+  assign cmd_op_o = command_q;
+  assign cmd_slot_o = table_index_q;
+  assign cmd_entry_o = table_data_q;
+
+  // A push without room is dropped: the host reads the room first.
+  logic [3:0] free_used_q;
+  logic free_push;
+  assign free_push = write && awaddr_q == keyway_rtl_pkg::RegFreeId && free_ready;
+  keyway_small_fifo #(.Width(32), .Depth(FreeIds)) u_free_ids (
+    .clk_i, .rst_ni, .push_i(free_push), .data_i(data),
+    .ready_o(free_ready), .valid_o(free_valid_o), .data_o(free_id_o), .pop_i(free_pop_i));
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) free_used_q <= '0;
+    else free_used_q <= free_used_q + 4'(free_push) - 4'(free_pop_i);
+  end
+
+  // ---- Time. ns within the tick in 24.8 fixed point; 2^24 ns are a tick.
+
+  localparam logic [31:0] Step = 32'((64'(ClockPs) * 64'd256 + 64'd500) / 64'd1000);
+  logic [31:0] sub_q;
+  logic [32:0] sub_next;
+  logic carry_q;
+  logic [31:0] tick_q;
+  assign sub_next = {1'b0, sub_q} + {1'b0, Step};
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      sub_q <= '0;
+      carry_q <= 1'b0;
+      tick_q <= '0;
+    end else if (write && awaddr_q == keyway_pkg::RegTick) begin
+      sub_q <= '0;
+      carry_q <= 1'b0;
+      tick_q <= data;
+    end else begin
+      sub_q <= sub_next[31:0];
+      carry_q <= sub_next[32];
+      if (carry_q && tick_q != '1) tick_q <= tick_q + 1'b1;
+    end
+  end
+  assign tick_o = tick_q;
+  // The carry comes one clock late; so does the rest.
+  logic [23:0] sub_tick_q;
+  always_ff @(posedge clk_i) sub_tick_q <= (write && awaddr_q == keyway_pkg::RegTick) ? '0 : sub_q[31:8];
+  assign sub_tick_o = sub_tick_q;
+
+  // ---- Counters
+
+  logic [31:0] accepted_q, refused_q, missed_q, dropped_q;
+  logic count_q;
+  logic [4:0] verdict_q;
+  always_ff @(posedge clk_i) begin
+    count_q <= count_i && rst_ni;
+    verdict_q <= verdict_i;
+    if (!rst_ni) begin
+      accepted_q <= '0;
+      refused_q <= '0;
+      missed_q <= '0;
+      dropped_q <= '0;
+    end else begin
+      if (count_q && verdict_q == keyway_pkg::VerdictDelivered) accepted_q <= accepted_q + 1'b1;
+      if (count_q && verdict_q == keyway_pkg::VerdictMiss) missed_q <= missed_q + 1'b1;
+      if (count_q && verdict_q != keyway_pkg::VerdictDelivered && verdict_q != keyway_pkg::VerdictMiss)
+        refused_q <= refused_q + 1'b1;
+      if (audit_dropped_i) dropped_q <= dropped_q + 1'b1;
+    end
+  end
+
+  logic [31:0] verdict_count;
+  if (VerdictCounters) begin : g_verdicts
+    logic [16*32-1:0] counts_q;
+    for (genvar v = 0; v < 16; v++) begin : g_count
+      always_ff @(posedge clk_i) begin
+        if (!rst_ni) counts_q[v*32+:32] <= '0;
+        else if (count_q && verdict_q == 5'(v)) counts_q[v*32+:32] <= counts_q[v*32+:32] + 1'b1;
+      end
+    end
+    assign verdict_count = araddr_q[6] ? '0 : counts_q[araddr_q[5:2]*32+:32];
+  end else begin : g_verdicts
+    assign verdict_count = '0;
+  end
+
+  // ---- Read channel
+
+  logic ar_q;
+  logic [11:0] araddr_q;
+  logic [31:0] value, sender_bits;
+  logic [2:0] select_bits;
+  assign arready_o = !ar_q;
+  assign rresp_o = 2'b00;
+  always_comb begin
+    select_bits = '0;
+    sender_bits = '0;
+    for (int unsigned p = 0; p < Ports; p++) begin
+      if (port_select_q == 8'(p)) begin
+        select_bits = {port_enable_o[p], port_stopped_i[p], port_in_frame_i[p]};
+        sender_bits = {16'd0, port_sender_o[p*16+:16]};
+      end
+    end
+    case (araddr_q)
+      keyway_pkg::RegMagic: value = keyway_pkg::Magic;
+      keyway_pkg::RegVersion: value = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
+      keyway_pkg::RegFeatures: value = 32'h0000_0006;  // multicast, audit stream
+      keyway_pkg::RegBuildHash: value = BuildHash;
+      keyway_pkg::RegGeometry: value = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
+      keyway_pkg::RegStreamBits: value = 32'(DataBits);
+      keyway_pkg::RegControl: value = {31'd0, enable_o};
+      keyway_pkg::RegEpoch: value = epoch_q;
+      keyway_pkg::RegTick: value = tick_q;
+      keyway_pkg::RegPortSelect: value = {24'd0, port_select_q};
+      keyway_pkg::RegPortControl: value = {31'd0, select_bits[2]};
+      keyway_pkg::RegPortSender: value = sender_bits;
+      keyway_pkg::RegPortStatus: value = {30'd0, select_bits[1:0]};
+      keyway_pkg::RegTableIndex: value = {12'd0, table_index_q};
+      keyway_pkg::RegTableData0: value = table_data_q[31:0];
+      keyway_pkg::RegTableData1: value = table_data_q[63:32];
+      keyway_pkg::RegTableData2: value = table_data_q[95:64];
+      keyway_pkg::RegTableData3: value = table_data_q[127:96];
+      keyway_pkg::RegTableCommand: value = {30'd0, command_valid_q && command_q[2], command_valid_q};
+      keyway_rtl_pkg::RegTableLive: value = table_live_q;
+      keyway_rtl_pkg::RegFreeId: value = 32'(FreeIds) - {28'd0, free_used_q};
+      keyway_pkg::RegCountAccepted: value = accepted_q;
+      keyway_pkg::RegCountRefused: value = refused_q;
+      keyway_pkg::RegCountMissed: value = missed_q;
+      keyway_pkg::RegCountDroppedAudit: value = dropped_q;
+      default: value = (araddr_q[11:7] == keyway_pkg::RegCountVerdict[11:7]) ? verdict_count : '0;
+    endcase
+  end
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      ar_q <= 1'b0;
+      rvalid_o <= 1'b0;
+    end else begin
+      if (arvalid_i && arready_o) ar_q <= 1'b1;
+      if (ar_q && !rvalid_o) rvalid_o <= 1'b1;
+      if (rvalid_o && rready_i) begin
+        rvalid_o <= 1'b0;
+        ar_q <= 1'b0;
+      end
+    end
+    if (arvalid_i && arready_o) araddr_q <= araddr_i;
+    if (ar_q && !rvalid_o) rdata_o <= value;
+  end
+
+  if (Dests < 64) begin : g_rest
+    logic unused;
+    assign unused = ^route_mask[63:Dests];
+  end
+endmodule

@@ -1,0 +1,15 @@
+keyway_pkg.sv
+keyway_rtl_pkg.sv
+keyway_ram.sv
+keyway_small_fifo.sv
+keyway_fifo.sv
+keyway_rr_arbiter.sv
+keyway_stream_in.sv
+keyway_stream_out.sv
+keyway_header_check.sv
+keyway_capability_table.sv
+keyway_pipeline.sv
+keyway_destination.sv
+keyway_queues.sv
+keyway_registers.sv
+keyway_router.sv
