@@ -196,13 +196,13 @@ void Router::Impl::run() {
         }
     }
     handle_events(0);
+    log("draining");
     drain_all();
 }
 
 // Everything that was submitted is judged while everybody is still there to receive it; then everybody is
 // told, and nobody hears of the others' end.
 void Router::Impl::drain_all() {
-    log("draining");
     for (auto& link : links_) {
         if (link != nullptr && link->state == Link::State::kLive) {
             drain(*link);
