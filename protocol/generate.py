@@ -207,6 +207,25 @@ def sv_package(spec):
     return "\n".join(out)
 
 
+def sv_layout_check(spec):
+    """A module that fails to elaborate when a field is not where the contract puts it."""
+    out = [f"// {NOTE}", "// Fails to elaborate when a field of the package is not where the contract puts it.", "",
+           "module keyway_pkg_layout;"]
+    for struct in STRUCTS:
+        fields = spec[struct]["fields"]
+        bits = struct_bits(fields)
+        out += [f"  if ($bits(keyway_pkg::{struct}_t) != {bits}) begin : gen_{struct}_size",
+                f'    $fatal(1, "{struct}_t has not {bits} bits");', "  end"]
+        for field in fields:
+            name = f"{camel(struct)}{camel(field['name'])}"
+            value = f"{bits}'h{((1 << field['width']) - 1) << field['lsb']:X}"
+            out += [f"  localparam keyway_pkg::{struct}_t {name} = {value};",
+                    f"  if ({name}.{sv_name(field['name'])} != '1) begin : gen_{struct}_{field['name']}",
+                    f'    $fatal(1, "{struct}_t.{field["name"]} is not at bit {field["lsb"]}");', "  end"]
+    out += ["endmodule", ""]
+    return "\n".join(out)
+
+
 def reference(spec):
     def table(head, rows):
         return [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head),
@@ -243,6 +262,7 @@ OUTPUTS = {
     "host/include/keyway/protocol.h": c_header,
     "host/include/keyway/protocol.hpp": cpp_header,
     "rtl/keyway_pkg.sv": sv_package,
+    "tests/protocol/keyway_pkg_layout.sv": sv_layout_check,
     "docs/protocol.md": reference,
 }
 
