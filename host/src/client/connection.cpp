@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/ticks.hpp"
 #include "client/connection_impl.hpp"
 #include "client/raw.hpp"
 
@@ -54,15 +55,6 @@ Result<UniqueFd> connect_to(const std::string& path) {
         return Error::system();
     }
     return socket;
-}
-
-std::uint32_t ticks_of(std::chrono::nanoseconds lifetime) {
-    if (lifetime.count() <= 0) {
-        return 0;
-    }
-    const std::uint64_t ticks =
-        (static_cast<std::uint64_t>(lifetime.count()) + (1U << limit::kTickShift) - 1) >> limit::kTickShift;
-    return static_cast<std::uint32_t>(ticks < UINT32_MAX ? ticks : UINT32_MAX);
 }
 
 Capability capability_of(const ControlMessage& reply) {

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/ticks.hpp"
 #include "router/router_impl.hpp"
 
 namespace keyway {
@@ -38,15 +39,6 @@ bool matches(const Subject& who, const Link& link) {
     return std::ranges::any_of(who.groups, [&](std::uint32_t group) {
         return group == link.gid || std::ranges::find(link.groups, group) != link.groups.end();
     });
-}
-
-std::uint32_t ticks_of(std::chrono::nanoseconds lifetime) {
-    if (lifetime.count() <= 0) {
-        return 0;
-    }
-    const std::uint64_t ticks =
-        (static_cast<std::uint64_t>(lifetime.count()) + (1U << limit::kTickShift) - 1) >> limit::kTickShift;
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(ticks, UINT32_MAX));
 }
 
 void describe(const Entry& entry, CapabilityId id, ControlMessage& reply) {
