@@ -113,7 +113,7 @@ TEST_F(Authority, only_administrators_revoke_and_grant_by_name) {
     EXPECT_EQ(error_of(administrator.revoke_any(endpoint_.capability.id)), "no_such_capability");
     EXPECT_EQ(error_of(administrator.grant("nowhere", friend_.id(), right::kWrite, 1)), "no_such_name");
     EXPECT_EQ(error_of(administrator.grant("vault", 60000, right::kWrite, 1)), "no_such_process");
-    EXPECT_EQ(error_of(administrator.grant("vault", friend_.id(), right::kDevice, 1)), "amplified");
+    EXPECT_EQ(error_of(administrator.grant("vault", friend_.id(), right::kProcess, 1)), "amplified");
     const auto granted = administrator.grant("vault", friend_.id(), right::kWrite, 55).value();
     auto message = friend_.receive(Deadline::in(10s)).value();
     EXPECT_EQ(message.carried(), granted);

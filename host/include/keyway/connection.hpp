@@ -39,6 +39,7 @@
 #include "keyway/deadline.hpp"
 #include "keyway/protocol.hpp"
 #include "keyway/result.hpp"
+#include "keyway/waitable.hpp"
 
 namespace keyway {
 
@@ -147,7 +148,7 @@ struct Refusal {
     Error reason{Verdict::kMalformed};
 };
 
-class Connection {
+class Connection : public Waitable {
   public:
     /// Connects to a router's socket. Errors: `not_connected` (nobody listens), `not_allowed`, `limit`,
     /// `version_mismatch`, `bad_argument` (ring sizes), `system`.
@@ -157,7 +158,7 @@ class Connection {
 
     Connection(Connection&&) noexcept;
     Connection& operator=(Connection&&) noexcept;
-    ~Connection();
+    ~Connection() override;
 
     /// Our process id at the router, which is the id of our home endpoint too.
     [[nodiscard]] std::uint32_t id() const noexcept;
@@ -219,7 +220,11 @@ class Connection {
     Result<std::vector<Received>> receive_batch(std::size_t most, Deadline deadline = Deadline::never());
     /// Readable (epoll, poll, select) once a message has come after `try_receive` said `would_block`; don't
     /// read from it. Drain with `try_receive` until `would_block`, then wait again.
-    [[nodiscard]] int descriptor() const noexcept;
+    [[nodiscard]] int descriptor() const noexcept override;
+    /// Waits for messages as any Waitable; `try_receive` does the same on the way. True also when the router
+    /// has gone: the next receive says so.
+    [[nodiscard]] bool arm() override;
+    void disarm() override;
 
     // --- authority (sending half) ---
 

@@ -8,8 +8,19 @@
 #include <string>
 #include <unordered_map>
 
-#include "keyway/connection.hpp"
-#include "keyway/ipc.h"
+#include "client/c_state.hpp"
+
+namespace keyway::c {
+
+std::mutex state_mutex;
+std::shared_ptr<State> current;
+
+std::shared_ptr<State> state() {
+    const std::lock_guard lock(state_mutex);
+    return current;
+}
+
+}  // namespace keyway::c
 
 namespace {
 
@@ -20,46 +31,17 @@ using keyway::Error;
 using keyway::Outgoing;
 using keyway::Received;
 using keyway::Status;
+using keyway::c::current;
+using keyway::c::deadline_of;
+using keyway::c::result_of;
+using keyway::c::State;
+using keyway::c::state;
+using keyway::c::state_mutex;
+using keyway::c::with_sending;
 
-static_assert(sizeof(static_cast<ipc_message_t*>(nullptr)->data) == keyway::limit::kPayloadBytes);
-
-struct State {
-    explicit State(Connection made) : connection(std::move(made)) {}
-
-    Connection connection;
-    std::mutex sending;
-    std::mutex receiving;
-    std::mutex books;                                                 ///< the two below
-    std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup
-    std::unordered_map<std::uint32_t, std::deque<std::uint32_t>>
-        open_calls;  ///< caller -> reply capabilities
-};
-
-// The C interface has no handle, so there is one connection a process.
-std::mutex state_mutex;
-std::shared_ptr<State> current;
 thread_local std::uint32_t last_badge = 0;
 
-std::shared_ptr<State> state() {
-    const std::lock_guard lock(state_mutex);
-    return current;
-}
-
-ipc_result_t result_of(Error error) {
-    return -static_cast<ipc_result_t>(error.code());
-}
-
-template <typename T>
-ipc_result_t result_of(const keyway::Result<T>& result) {
-    return result ? IPC_OK : result_of(result.error());
-}
-
-Deadline deadline_of(uint64_t timeout_ns) {
-    if (timeout_ns == IPC_FOREVER) {
-        return Deadline::never();
-    }
-    return timeout_ns > INT64_MAX ? Deadline::never() : Deadline::in(std::chrono::nanoseconds(timeout_ns));
-}
+static_assert(sizeof(static_cast<ipc_message_t*>(nullptr)->data) == keyway::limit::kPayloadBytes);
 
 // What a message says, for a receiver; false when it can't be.
 bool to_outgoing(State& state, uint32_t receiver, const ipc_message_t& from, Outgoing& to) {
@@ -95,16 +77,6 @@ void from_received(const Received& from, ipc_message_t& to) {
     to.capability_id = from.carried();
     to.priority = from.header().priority();
     last_badge = from.badge();
-}
-
-template <typename Work>
-ipc_result_t with_sending(Work&& work) {
-    const auto held = state();
-    if (held == nullptr) {
-        return IPC_E_NOT_CONNECTED;
-    }
-    const std::lock_guard lock(held->sending);
-    return work(*held);
 }
 
 }  // namespace

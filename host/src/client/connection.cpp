@@ -203,13 +203,36 @@ void Connection::Impl::cancel(std::uint32_t sequence, std::uint64_t ticket) {
     [[maybe_unused]] auto done = request(message);
 }
 
+// In the submission ring a request is seen at once, on the socket when the router next looks at its sockets.
+// But in the ring it would stand behind what was posted before, which may be waiting for room; and a
+// cancellation is there to end such waiting.
+Result<void> Connection::Impl::ask(const ControlMessage& message) {
+    const bool by_ring = message.request != static_cast<std::uint8_t>(Request::kCancel) &&
+                         sending.judged(sending.last_ticket());
+    if (!by_ring) {
+        return link::send_control(socket.get(), message);
+    }
+    Header header;
+    header.set_version(kVersionMajor);
+    header.set_type(static_cast<std::uint8_t>(Type::kControl));
+    header.set_length(sizeof message);
+    auto ticket = submit(header, std::as_bytes(std::span(&message, 1)), Deadline::never());
+    if (!ticket) {
+        return ticket.error();
+    }
+    sending.ring_bell();
+    auto judged = await_judged(*ticket, Deadline::never());
+    // A router that ends may have answered before.
+    return judged || judged.error() != Error{Status::kRouterGone} ? judged : Result<void>();
+}
+
 Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) {
     if (!usable()) {
         return Status::kNotConnected;
     }
     message.tag = next_tag++;
-    if (auto sent = link::send_control(socket.get(), message); !sent) {
-        return sent.error();
+    if (auto asked = ask(message); !asked) {
+        return asked.error();
     }
     while (true) {
         auto reply = link::receive_control(socket.get(), Deadline::never());
@@ -535,21 +558,35 @@ Result<Received> Connection::try_receive() {
     if (auto message = half.take()) {
         return std::move(*message);
     }
-    half.release_all();
-    half.sleeper().quiet();
-    half.sleeper().announce();
+    if (!arm()) {
+        return Status::kWouldBlock;
+    }
     if (auto message = half.take()) {  // it came between the look and the announcement
         return std::move(*message);
     }
     if (half.corrupt()) {
         return Status::kCorrupt;
     }
+    return impl_->receiver_gone ? Status::kRouterGone : Status::kWouldBlock;
+}
+
+bool Connection::arm() {
+    ReceivingHalf& half = impl_->receiving;
+    half.release_all();
+    half.sleeper().quiet();
+    half.sleeper().announce();
+    if (half.ready() || half.corrupt()) {
+        return true;
+    }
     pollfd hung_up{impl_->socket.get(), POLLRDHUP, 0};
     if (::poll(&hung_up, 1, 0) == 1 && (hung_up.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
         impl_->receiver_gone = true;
-        return Status::kRouterGone;
     }
-    return Status::kWouldBlock;
+    return impl_->receiver_gone;
+}
+
+void Connection::disarm() {
+    impl_->receiving.sleeper().retract();
 }
 
 Result<std::vector<Received>> Connection::receive_batch(std::size_t most, Deadline deadline) {

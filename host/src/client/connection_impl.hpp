@@ -28,7 +28,9 @@ struct Connection::Impl {
     Result<void> submit_raw(const Header& header, std::span<const std::byte> payload);
     Result<Received> await_reply(std::uint32_t sequence, std::uint64_t ticket, Deadline deadline);
     void cancel(std::uint32_t sequence, std::uint64_t ticket);
+    /// Asks the router for something and waits for its answer. For the sending half's thread.
     Result<link::ReceivedControl> request(link::ControlMessage message);
+    Result<void> ask(const link::ControlMessage& message);
     [[nodiscard]] bool usable() const;
     [[nodiscard]] Error why_gone() const;
 

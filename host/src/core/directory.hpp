@@ -1,6 +1,7 @@
 #pragma once
 
-// Which ids exist: processes' home endpoints, named endpoints, topics, and who subscribes to which topic.
+// Which ids exist: processes' home endpoints, named endpoints, topics, regions, channels and qubits, and who
+// subscribes to which topic.
 //
 // Ids are 16 bits wide because the hardware's table rows have no more. They come back into use oldest first,
 // and never before every capability that names them is gone: an object's capabilities all descend from its
@@ -19,7 +20,7 @@ namespace keyway::core {
 
 class Directory {
   public:
-    enum class What : std::uint8_t { kFree, kEndpoint, kTopic };
+    enum class What : std::uint8_t { kFree, kEndpoint, kTopic, kRegion, kChannel, kQubit };
 
     /// `ids`: 2 to 65536, id 0 included, which is the router.
     explicit Directory(std::uint32_t ids);

@@ -21,9 +21,9 @@ bool valid_name(std::string_view name) noexcept {
 }
 
 Result<void> send_control(int socket, const ControlMessage& message, std::span<const int> fds) {
-    KEYWAY_CHECK(fds.size() <= kHelloFds);
+    KEYWAY_CHECK(fds.size() <= kMostFds);
     iovec part{const_cast<ControlMessage*>(&message), sizeof message};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kHelloFds)] = {};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostFds)] = {};
     msghdr packet{};
     packet.msg_iov = &part;
     packet.msg_iovlen = 1;
@@ -58,7 +58,7 @@ Result<ReceivedControl> receive_control(int socket, Deadline deadline) {
     ReceivedControl received;
     while (true) {
         iovec part{&received.message, sizeof received.message};
-        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kHelloFds)];
+        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMostFds)];
         msghdr packet{};
         packet.msg_iov = &part;
         packet.msg_iovlen = 1;
@@ -75,7 +75,7 @@ Result<ReceivedControl> receive_control(int socket, Deadline deadline) {
                     int fd = -1;
                     std::memcpy(&fd, CMSG_DATA(head) + i * sizeof(int), sizeof fd);
                     UniqueFd owned(fd);
-                    if (received.fd_count < kHelloFds) {
+                    if (received.fd_count < kMostFds) {
                         received.fds[received.fd_count++] = std::move(owned);
                     }
                 }

@@ -3,8 +3,11 @@
 // The control conversation between a process and the router, over a SOCK_SEQPACKET socket.
 //
 // A request and its answer are one packet each, of one fixed form; the answer repeats `request` and `tag`. It
-// is for what happens seldom: opening the link, names, revocation, introspection. Messages never take this
-// way.
+// is for everything but messages: opening the link, names, authority, memory, introspection.
+//
+// Once the link is live a request may also be put into the submission ring, as the payload of a control
+// message to receiver 0 without a capability; a router that is awake sees it there at once, while it looks at
+// its sockets only now and then. The answer, which may bring descriptors, comes on the socket in either case.
 //
 //     process                       router
 //        | hello {version, sizes}     |
@@ -73,17 +76,21 @@ static_assert(std::has_unique_object_representations_v<ControlMessage>,
 enum class HelloFd : std::uint8_t { kMemory, kBell, kSenderWake, kReceiverWake };
 inline constexpr std::size_t kHelloFds = 4;
 
+/// Most descriptors that one packet carries.
+inline constexpr std::size_t kMostFds = 8;
+static_assert(kHelloFds <= kMostFds);
+
 /// Sends one packet, with descriptors. Never blocks: `would_block` when the peer doesn't read.
 Result<void> send_control(int socket, const ControlMessage& message, std::span<const int> fds = {});
 
 /// What arrived with a packet.
 struct ReceivedControl {
     ControlMessage message;
-    UniqueFd fds[kHelloFds];
+    UniqueFd fds[kMostFds];
     std::size_t fd_count = 0;
 };
 
-/// Process side: receives one packet and at most four descriptors. Errors: `timeout`, `router_gone`,
+/// Process side: receives one packet and at most kMostFds descriptors. Errors: `timeout`, `router_gone`,
 /// `corrupt`.
 Result<ReceivedControl> receive_control(int socket, Deadline deadline);
 

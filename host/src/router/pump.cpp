@@ -19,6 +19,12 @@ namespace {
 
 constexpr std::uint32_t kMessagesPerTurn = 64;  ///< then the next link gets its turn
 
+// A request to the router itself: no capability names the router, so no message can be taken for one.
+bool is_request(const Header& header) {
+    return header.receiver() == 0 && header.capability() == 0 && Type{header.type()} == Type::kControl &&
+           header.length() == sizeof(link::ControlMessage);
+}
+
 /// The destinations of one message: the delivery rings of the endpoints' owners. `has_room` remembers who had
 /// none. An event goes to each process at most once, because only home endpoints subscribe.
 class DeliveryRings {
@@ -116,7 +122,7 @@ bool Router::Impl::pass() {
 std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
     std::uint32_t count = 0;
     ring::Record record;
-    while (count < most && !link.held && !link.quarantined) {
+    while (count < most && !link.held && !link.doomed) {
         // A refusal must have a place to be told in. Who doesn't read its notices isn't served.
         link.choked = !link.closing &&
                       (!link.pending_notices.empty() || !link.notices->has_room(sizeof(link::NoticeBody)));
@@ -128,7 +134,7 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
             break;
         }
         if (poll == ring::Poll::kCorrupt) {
-            quarantine(link);
+            doom(link, Status::kCorrupt);
             break;
         }
         if (!judge(link, record)) {
@@ -143,10 +149,9 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
     return count;
 }
 
-// The link is closed once the pass is over; until then nothing more is taken from it.
-void Router::Impl::quarantine(Link& link) {
-    if (!link.quarantined) {
-        link.quarantined = true;
+void Router::Impl::doom(Link& link, Error reason) {
+    if (!link.doomed) {
+        link.doomed = reason;
         doomed_.push_back(&link);
     }
 }
@@ -168,12 +173,19 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         finish(link, Verdict::kMalformed, ticket);
         return true;
     }
+    if (is_request(header)) {
+        link::ControlMessage request;
+        ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
+        link.submissions->advance();
+        serve_record(link, request);
+        return true;
+    }
     DeliveryRings rings(*this, payload);
     const core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
     if (outcome.verdict == Verdict::kFull) {
         Link& full = *rings.full();
         if (full.delivery[header.priority()]->corrupt()) {
-            quarantine(full);  // until it is closed it is merely full
+            doom(full, Status::kCorrupt);  // until it is closed it is merely full
         }
         if ((header.flags() & flag::kNoWait) == 0 && !link.closing) {
             hold(link, header, ticket);

@@ -403,15 +403,9 @@ void Router::Impl::close_link(Link& link, Error reason) {
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);
-    table_.revoke_owned(id, [&](core::SlotId slot, const Entry& entry) {
-        tell_ended(entry, core::make_capability_id(entry.generation(), slot), id);
-    });
-    for (const core::ObjectId endpoint : gone) {
-        if (const auto name = name_of_.find(endpoint); name != name_of_.end()) {
-            names_.erase(name->second);
-            name_of_.erase(name);
-        }
-        directory_.close(endpoint);
+    table_.revoke_owned(id, [&](core::SlotId slot, const Entry& entry) { on_ended(slot, entry, id); });
+    for (const core::ObjectId object : gone) {
+        forget_named(object);
     }
     table_.close_account(id);
     router::User& user = *link.user;
@@ -439,7 +433,7 @@ void Router::Impl::close_link(Link& link, Error reason) {
 // Judges everything that a process has submitted and that is still in its ring. What waits for room is
 // refused: there is nobody left to wait.
 void Router::Impl::drain(Link& link) {
-    if (link.quarantined) {
+    if (link.doomed) {
         return;
     }
     if (link.held) {
@@ -454,10 +448,15 @@ void Router::Impl::drain(Link& link) {
 void Router::Impl::reap() {
     while (!doomed_.empty()) {
         Link& link = *doomed_.back();
-        bump(counters_.links_quarantined);
-        log("process " + std::to_string(link.id) + " (pid " + std::to_string(link.pid) +
-            ") wrote something impossible into a ring: its link is closed");
-        close_link(link, Status::kCorrupt);
+        const Error reason = *link.doomed;
+        if (reason == Error{Status::kCorrupt}) {
+            bump(counters_.links_quarantined);
+        }
+        log("process " + std::to_string(link.id) + " (pid " + std::to_string(link.pid) + ") " +
+            (reason == Error{Status::kCorrupt} ? "wrote something impossible into a ring"
+                                               : "asks and does not read the answers") +
+            ": its link is closed");
+        close_link(link, reason);
     }
 }
 

@@ -4,7 +4,9 @@
 //
 //     router.cpp     life: listening, accepting, the loop, sleeping, draining
 //     pump.cpp       the way of a message: submission ring -> route() -> delivery rings
-//     requests.cpp   what processes ask on their control sockets
+//     requests.cpp   what processes ask of the router itself; the answers are in
+//       names.cpp      names, and what the policy says of them
+//       authority.cpp  granting, revoking, giving up
 //     listing.cpp    what `list` answers
 
 #include <atomic>
@@ -21,11 +23,17 @@
 #include "core/route.hpp"
 #include "keyway/router.hpp"
 #include "link/control.hpp"
+#include "router/answer.hpp"
 #include "router/link.hpp"
 
 namespace keyway {
 
 namespace router {
+
+/// What the owner of an endpoint, and of a topic, may do with it, and may give to others.
+inline constexpr std::uint8_t kEndpointRights =
+    right::kRead | right::kWrite | right::kExecute | right::kGrant | right::kRevoke | right::kDevice;
+inline constexpr std::uint8_t kTopicRights = right::kRead | right::kWrite | right::kGrant | right::kRevoke;
 
 /// What an epoll event is about.
 enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell };
@@ -79,7 +87,8 @@ struct Router::Impl {
     void give_up_held(router::Link& link, Verdict verdict);
     void notify(router::Link& link, const link::NoticeBody& notice);
     bool flush_notices(router::Link& link);
-    void quarantine(router::Link& link);
+    /// Closes the link once the pass is over; until then nothing more is taken from it.
+    void doom(router::Link& link, Error reason);
     void wake_touched();
     void touch_receiver(router::Link& link, unsigned priority);
     void touch_sender(router::Link& link);
@@ -89,23 +98,37 @@ struct Router::Impl {
 
     // --- requests.cpp ---
     void serve(router::Link& link);
-    link::ControlMessage answer(router::Link& link, const link::ControlMessage& request);
-    Result<void> say_hello(router::Link& link, const link::ControlMessage& request);
+    void serve_record(router::Link& link, const link::ControlMessage& request);
+    void answer(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> dispatch(router::Link& link, Request what, const link::ControlMessage& request,
+                          router::Answer& reply);
+    Result<void> say_hello(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> seal(router::Link& link);
-    Result<void> register_endpoint(router::Link& link, std::string_view name, link::ControlMessage& reply);
-    Result<void> lookup(router::Link& link, std::string_view name, link::ControlMessage& reply);
-    Result<void> close_endpoint(router::Link& link, core::ObjectId endpoint);
-    Result<void> grant(router::Link& link, const link::ControlMessage& request, link::ControlMessage& reply);
-    Result<void> revoke(router::Link& link, const link::ControlMessage& request, link::ControlMessage& reply);
+    Result<void> list(const router::Link& link, router::Answer& reply) const;
+
+    // --- names.cpp ---
+    [[nodiscard]] bool administers(const router::Link& link) const;
+    [[nodiscard]] bool observes(const router::Link& link) const;
+    Result<void> register_endpoint(router::Link& link, const link::ControlMessage& request,
+                                   router::Answer& reply);
+    Result<core::ObjectId> make_named(router::Link& link, std::string_view name, core::Directory::What what);
+    Result<void> lookup(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> close_named(router::Link& link, const link::ControlMessage& request);
+    void forget_named(core::ObjectId object);
+
+    // --- authority.cpp ---
+    Result<void> grant(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> revoke(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> release(router::Link& link, core::CapabilityId capability);
-    Result<void> inspect(router::Link& link, core::CapabilityId capability, link::ControlMessage& reply);
+    Result<void> inspect(router::Link& link, core::CapabilityId capability, router::Answer& reply);
     void cancel(router::Link& link, const link::ControlMessage& request);
+    [[nodiscard]] bool is_named_root(core::SlotId slot) const;
+    std::uint32_t end_tree(core::SlotId slot, bool self, core::ProcessId by);
+    /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
+    void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
 
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
-
-    [[nodiscard]] bool administers(const router::Link& link) const;
-    [[nodiscard]] bool observes(const router::Link& link) const;
 
     [[nodiscard]] router::Link* link_of(core::ProcessId id) const { return links_[id].get(); }
     [[nodiscard]] core::Now now() const { return core::Now::at(now_ns_, origin_ns_); }

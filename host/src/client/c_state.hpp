@@ -1,0 +1,63 @@
+#pragma once
+
+// What the functions of the C interface share: the one connection of the process, and how outcomes and times
+// are said in C.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "keyway/connection.hpp"
+#include "keyway/ipc.h"
+
+namespace keyway::c {
+
+struct State {
+    explicit State(Connection made) : connection(std::move(made)) {}
+
+    Connection connection;
+    std::mutex sending;
+    std::mutex receiving;
+    std::mutex books;                                                 ///< the two below
+    std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup
+    std::unordered_map<std::uint32_t, std::deque<std::uint32_t>>
+        open_calls;  ///< caller -> reply capabilities
+};
+
+// The C interface has no handle, so there is one connection a process. The mutex guards the pointer.
+extern std::mutex state_mutex;
+extern std::shared_ptr<State> current;
+
+/// The connection, or null when there is none.
+[[nodiscard]] std::shared_ptr<State> state();
+
+[[nodiscard]] inline ipc_result_t result_of(Error error) {
+    return -static_cast<ipc_result_t>(error.code());
+}
+
+template <typename T>
+[[nodiscard]] ipc_result_t result_of(const Result<T>& result) {
+    return result ? IPC_OK : result_of(result.error());
+}
+
+[[nodiscard]] inline Deadline deadline_of(std::uint64_t timeout_ns) {
+    if (timeout_ns == IPC_FOREVER) {
+        return Deadline::never();
+    }
+    return timeout_ns > INT64_MAX ? Deadline::never() : Deadline::in(std::chrono::nanoseconds(timeout_ns));
+}
+
+/// Does the work with the sending half to itself.
+template <typename Work>
+ipc_result_t with_sending(Work&& work) {
+    const auto held = state();
+    if (held == nullptr) {
+        return IPC_E_NOT_CONNECTED;
+    }
+    const std::lock_guard lock(held->sending);
+    return work(*held);
+}
+
+}  // namespace keyway::c

@@ -1,0 +1,159 @@
+// Capabilities outside of messages: granting by an administrator, revoking, giving up. Complete when
+// answered.
+
+#include "router/router_impl.hpp"
+
+namespace keyway {
+
+using core::CapabilityId;
+using core::ObjectId;
+using core::SlotId;
+using link::ControlMessage;
+using router::Answer;
+using router::Link;
+
+Result<void> Router::Impl::grant(Link& link, const ControlMessage& request, Answer& reply) {
+    if (!administers(link)) {
+        return Status::kNotAllowed;
+    }
+    const std::string_view name = request.get_name();
+    if (!link::valid_name(name)) {
+        return Status::kBadName;
+    }
+    const auto endpoint = names_.find(name);
+    if (endpoint == names_.end()) {
+        return Status::kNoSuchName;
+    }
+    Link* target =
+        request.object <= UINT16_MAX ? link_of(static_cast<core::ProcessId>(request.object)) : nullptr;
+    if (target == nullptr || target->state != Link::State::kLive) {
+        return Status::kNoSuchProcess;
+    }
+    const SlotId root = directory_.root(endpoint->second);
+    if (request.rights == 0) {
+        return Status::kBadArgument;
+    }
+    if ((request.rights & ~table_.entry(root).rights()) != 0) {
+        return Verdict::kAmplified;
+    }
+    constexpr unsigned kPriority = 1;
+    if (!target->delivery[kPriority]->has_room(limit::kHeaderBytes)) {
+        return Verdict::kFull;
+    }
+    const CapabilityId id = table_.derive(root, {.owner = target->id,
+                                                 .kind = Kind{table_.entry(root).kind()},
+                                                 .object = endpoint->second,
+                                                 .rights = request.rights,
+                                                 .flags = entry_flag::kRevocable,
+                                                 .badge = request.badge != 0 ? request.badge : target->id,
+                                                 .expiry = core::derived_expiry(0, request.lifetime, now()),
+                                                 .payer = target->id});
+    if (id == 0) {
+        return Verdict::kTableFull;
+    }
+    Header header;
+    header.set_version(kVersionMajor);
+    header.set_type(static_cast<std::uint8_t>(Type::kCapability));
+    header.set_priority(kPriority);
+    header.set_receiver(target->id);
+    header.set_carried(id);
+    header.set_timestamp(now_ns_);
+    deliver_from_router(*target, header);
+    reply.message.capability = id;
+    return {};
+}
+
+Result<void> Router::Impl::revoke(Link& link, const ControlMessage& request, Answer& reply) {
+    const SlotId target = core::slot_of(request.target);
+    const bool target_valid = request.target != 0 && target < table_.slot_count() &&
+                              (table_.entry(target).flags() & entry_flag::kValid) != 0 &&
+                              table_.id(target) == request.target;
+    if (request.capability == 0) {
+        if (!administers(link)) {
+            return Status::kNotAllowed;
+        }
+        // An object's root is its existence; that ends with the object.
+        if (!target_valid || table_.parent(target) == 0) {
+            return Verdict::kNoSuchCapability;
+        }
+        reply.message.value = end_tree(target, true, link.id);
+        return {};
+    }
+    const SlotId authority = table_.find(request.capability, link.id);
+    if (authority == 0) {
+        return Verdict::kNoSuchCapability;
+    }
+    if ((table_.entry(authority).rights() & right::kRevoke) == 0) {
+        return Verdict::kInsufficientRights;
+    }
+    if (request.target == 0) {
+        reply.message.value = end_tree(authority, false, link.id);
+        return {};
+    }
+    if (!target_valid || target == authority || !table_.descends_from(target, authority)) {
+        return Verdict::kNoSuchCapability;
+    }
+    reply.message.value = end_tree(target, true, link.id);
+    return {};
+}
+
+Result<void> Router::Impl::release(Link& link, CapabilityId capability) {
+    const SlotId slot = table_.find(capability, link.id);
+    if (slot == 0) {
+        return Verdict::kNoSuchCapability;
+    }
+    if (is_named_root(slot)) {
+        return Status::kBadArgument;  // that is what closing the endpoint or topic is for
+    }
+    end_tree(slot, true, link.id);
+    return {};
+}
+
+// True for the capability that is the existence of an endpoint, topic or process.
+bool Router::Impl::is_named_root(SlotId slot) const {
+    const Entry& entry = table_.entry(slot);
+    const bool named = Kind{entry.kind()} == Kind::kEndpoint || Kind{entry.kind()} == Kind::kTopic;
+    return named && directory_.root(entry.object()) == slot;
+}
+
+// Frees a capability's descendants and, with `self`, the capability; tells who held them, and ends the
+// objects whose existence they were. `by` is told nothing: it asked for it.
+std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by) {
+    return table_.revoke(slot, self, [&](SlotId at, const Entry& entry) { on_ended(at, entry, by); });
+}
+
+void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
+    tell_ended(entry, core::make_capability_id(entry.generation(), slot), by);
+}
+
+Result<void> Router::Impl::inspect(Link& link, CapabilityId capability, Answer& reply) {
+    const SlotId slot = table_.find(capability, link.id);
+    if (slot == 0) {
+        return Verdict::kNoSuchCapability;
+    }
+    reply.describe(table_.entry(slot), capability);
+    return {};
+}
+
+// Gives up a call (by its sequence, in `badge`) or a submission that waits for room (by its ticket, in
+// `value`).
+void Router::Impl::cancel(Link& link, const ControlMessage& request) {
+    if (link.held && request.value != 0 && link.held_ticket == request.value) {
+        give_up_held(link, Verdict::kTimedOut);
+        std::erase(held_, &link);
+    }
+    if (request.badge == 0) {
+        return;
+    }
+    SlotId child = table_.first_child(core::slot_of(link.home));
+    while (child != 0) {
+        const SlotId next = table_.next_sibling(child);
+        const Entry& entry = table_.entry(child);
+        if (Kind{entry.kind()} == Kind::kReply && entry.badge() == request.badge) {
+            table_.consume(child);
+        }
+        child = next;
+    }
+}
+
+}  // namespace keyway
