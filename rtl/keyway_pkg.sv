@@ -136,6 +136,7 @@ package keyway_pkg;
   localparam logic [7:0] RequestList = 8'h9;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
+  localparam logic [7:0] RequestDerive = 8'hC;
 
   // Vendor requests of the board's firmware (bRequest).
   localparam logic [7:0] UsbRequestLoadRam = 8'hA0;

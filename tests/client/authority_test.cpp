@@ -199,4 +199,91 @@ TEST_F(Authority, no_message_is_delivered_after_a_revocation_returned) {
     }
 }
 
+TEST_F(Authority, a_use_count_is_the_number_of_messages_that_are_delivered) {
+    for (const std::uint32_t uses : {1U, 2U, 5U}) {
+        const auto id =
+            owner_.give(endpoint_.capability, to_friend_, Terms{.rights = right::kWrite, .uses = uses});
+        ASSERT_TRUE(succeeded(id));
+        const auto message = friend_.receive(Deadline::in(10s)).value();
+        ASSERT_EQ(message.carried(), *id);
+        const Capability vault = friend_.inspect(*id).value();
+        Outgoing impossible = Outgoing::to(vault, "?");
+        impossible.flags = flag::kExpectsReply;
+        EXPECT_EQ(error_of(friend_.send(impossible)), "insufficient_rights") << "costs no use";
+        for (std::uint32_t i = 0; i < uses; ++i) {
+            EXPECT_TRUE(succeeded(friend_.send(Outgoing::to(vault, "x")))) << i << " of " << uses;
+        }
+        EXPECT_EQ(error_of(friend_.send(Outgoing::to(vault, "x"))), "no_such_capability") << uses;
+    }
+}
+
+TEST_F(Authority, what_has_a_use_count_is_moved_and_never_copied) {
+    ASSERT_TRUE(succeeded(owner_.give(endpoint_.capability, to_friend_,
+                                      Terms{.rights = right::kWrite | right::kGrant, .uses = 3})));
+    const Capability vault = friend_.inspect(friend_.receive(Deadline::in(10s)).value().carried()).value();
+    Connection third = connect();
+    ASSERT_TRUE(succeeded(third.register_endpoint("third")));
+    const Capability to_third = friend_.lookup("third").value();
+    EXPECT_EQ(error_of(friend_.give(vault, to_third, right::kWrite, 1)), "linearity");
+    EXPECT_EQ(error_of(friend_.derive(vault, Terms{.rights = right::kWrite})), "linearity");
+    ASSERT_TRUE(succeeded(friend_.send(Outgoing::to(vault, "x"))));
+    const auto moved = friend_.move(vault, to_third);
+    ASSERT_TRUE(succeeded(moved));
+    EXPECT_EQ(error_of(friend_.send(Outgoing::to(vault, "x"))), "no_such_capability");
+    const Capability now = third.inspect(third.receive(Deadline::in(10s)).value().carried()).value();
+    EXPECT_EQ(now.id, *moved);
+    EXPECT_TRUE(succeeded(third.send(Outgoing::to(now, "x"))));
+    EXPECT_TRUE(succeeded(third.send(Outgoing::to(now, "x"))));
+    EXPECT_EQ(error_of(third.send(Outgoing::to(now, "x"))), "no_such_capability")
+        << "one use was spent before";
+}
+
+TEST_F(Authority, one_derives_for_oneself_and_moves_it_with_the_badge_and_the_lifetime) {
+    const auto mine =
+        owner_.derive(endpoint_.capability, Terms{.rights = right::kWrite, .badge = 55, .lifetime = 1h});
+    ASSERT_TRUE(succeeded(mine));
+    EXPECT_EQ(mine->rights, right::kWrite);
+    EXPECT_EQ(error_of(owner_.move(*mine, to_friend_)), "not_grantable");
+    const auto movable =
+        owner_.derive(endpoint_.capability, Terms{.rights = right::kWrite | right::kGrant, .badge = 56});
+    ASSERT_TRUE(succeeded(movable));
+    ASSERT_TRUE(succeeded(owner_.move(*movable, to_friend_)));
+    const Capability vault = friend_.inspect(friend_.receive(Deadline::in(10s)).value().carried()).value();
+    ASSERT_TRUE(succeeded(friend_.send(Outgoing::to(vault, "x"))));
+    EXPECT_EQ(owner_.receive(Deadline::in(10s)).value().badge(), 56U);
+    EXPECT_EQ(owner_.revoke(endpoint_.capability).value(), 2U) << "what was moved is still what was derived";
+    EXPECT_EQ(error_of(friend_.send(Outgoing::to(vault, "x"))), "no_such_capability");
+}
+
+TEST_F(Authority, deriving_for_oneself_has_the_same_limits_as_giving) {
+    const Capability vault = give(right::kWrite | right::kGrant);
+    EXPECT_EQ(error_of(friend_.derive(vault, Terms{.rights = right::kExecute})), "amplified");
+    EXPECT_EQ(error_of(friend_.derive(endpoint_.capability, Terms{.rights = right::kWrite})),
+              "no_such_carried");
+    EXPECT_EQ(error_of(friend_.derive(give(right::kWrite), Terms{.rights = right::kWrite})), "not_grantable");
+    EXPECT_EQ(error_of(friend_.derive(vault, Terms{.rights = right::kWrite, .lifetime = -1s})),
+              "bad_argument");
+    EXPECT_EQ(error_of(friend_.derive(vault, Terms{.rights = right::kWrite, .lifetime = 10000h})),
+              "bad_argument");
+    ASSERT_EQ(owner_.revoke(endpoint_.capability).value(), 2U);
+    EXPECT_EQ(error_of(friend_.derive(vault, Terms{.rights = right::kWrite})), "no_such_carried")
+        << "a stale generation";
+}
+
+TEST_F(Authority, a_counted_gift_that_can_not_be_delivered_leaves_nothing_behind) {
+    const Capability vault = give(right::kWrite | right::kGrant);
+    ASSERT_NE(vault.id, 0U);
+    const Capability nowhere{.id = 12345, .object = friend_home_.id};
+    EXPECT_EQ(error_of(owner_.give(endpoint_.capability, nowhere, Terms{.rights = right::kWrite, .uses = 2})),
+              "no_such_capability");
+    EXPECT_EQ(owner_.revoke(endpoint_.capability).value(), 1U) << "only what the friend holds";
+}
+
+TEST_F(Authority, nobody_revokes_its_ancestors) {
+    const Capability vault = give(right::kWrite | right::kRevoke | right::kGrant);
+    EXPECT_EQ(error_of(friend_.revoke(vault, endpoint_.capability.id)), "no_such_capability");
+    EXPECT_EQ(error_of(friend_.revoke(vault, vault.id)), "no_such_capability");
+    EXPECT_TRUE(succeeded(friend_.send(Outgoing::to(vault, "x"))));
+}
+
 }  // namespace keyway::test

@@ -300,6 +300,20 @@ TEST_F(CapabilityTableTest, ConsumeFreesOneSlot) {
     EXPECT_EQ(sut.share(kBert).used, 2U);
 }
 
+TEST_F(CapabilityTableTest, AOneShotWithSeveralUsesEndsWithTheLast) {
+    CapabilitySpec several = spec(kBert);
+    several.flags = entry_flag::kOneShot;
+    several.uses = 3;
+    const CapabilityId id = sut.make_root(several);
+
+    sut.consume(slot_of(id));
+    sut.consume(slot_of(id));
+    EXPECT_TRUE(lives(id, kBert));
+    EXPECT_EQ(sut.uses(slot_of(id)), 1U);
+    sut.consume(slot_of(id));
+    EXPECT_FALSE(lives(id, kBert));
+}
+
 TEST_F(CapabilityTableTest, NobodyPaysForMoreThanTheProcessOrItsUserMay) {
     CapabilityTable table(32, 8);
     Share shared{.used = 0, .limit = 5};

@@ -80,6 +80,7 @@ TEST(KEYWAY_BULK_TEST, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessag
     EXPECT_GE(tally.moved, kMessages / 500);
     EXPECT_GE(tally.events, kMessages / 4000);
     EXPECT_GE(tally.one_shots, kMessages / 500);
+    EXPECT_GE(tally.uses, kMessages / 5000);
     EXPECT_GE(tally.deaths, kMessages / 2000);
     EXPECT_GE(tally.generation_wraps, kMessages / 100'000);
 }

@@ -88,6 +88,7 @@ struct Capability {
     unsigned kind = 0, rights = 0;
     bool linear = false, one_shot = false, revocable = false;
     std::uint32_t badge = 0, expiry = 0;
+    std::uint32_t uses = 1;      ///< of a one-shot: how often it can still be used
     std::uint32_t parent = 0;    ///< id; 0: a root
     std::uint64_t born = 0;      ///< when it was made
     std::uint64_t acquired = 0;  ///< when its owner got it
@@ -289,6 +290,7 @@ class Model {
             child.badge = m.badge;
             child.revocable = true;
             child.one_shot = m.grant_flags / 2 % 2 == 1;
+            child.uses = 1;
             child.expiry = earlier(child.expiry, m.lifetime == 0 ? 0 : after(m.lifetime));
             created = make(child);
         } else if (m.has(kExpectsReply)) {
@@ -301,7 +303,9 @@ class Model {
                             .badge = m.sequence,
                             .parent = objects.at(link).root});
         }
-        if (used.one_shot) {
+        if (used.one_shot && used.uses > 1) {
+            --capabilities.at(m.capability).uses;
+        } else if (used.one_shot) {
             revoke(m.capability, true);
         }
         Answer answer{.verdict = 0,

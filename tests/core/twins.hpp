@@ -44,7 +44,7 @@ class Random {
 struct Tally {
     std::array<std::uint64_t, 32> verdicts{};
     std::uint64_t messages = 0, calls = 0, replies = 0, derived = 0, moved = 0, events = 0, one_shots = 0,
-                  generation_wraps = 0, deaths = 0;
+                  generation_wraps = 0, deaths = 0, uses = 0;
 };
 
 class Twins {
@@ -354,6 +354,8 @@ class Twins {
         tally_.moved += moved ? 1U : 0U;
         tally_.derived += header.carried() != 0 && !moved ? 1U : 0U;
         tally_.events += Type{header.type()} == Type::kEvent && outcome.destinations > 1 ? 1U : 0U;
+        const auto authority = model_.capabilities.find(header.capability());
+        tally_.uses += authority != model_.capabilities.end() && authority->second.one_shot ? 1U : 0U;
         tally_.one_shots += model_.capabilities.contains(header.capability()) || moved ? 0U : 1U;
     }
 
@@ -400,6 +402,7 @@ class Twins {
                                                     .revocable = (spec.flags & entry_flag::kRevocable) != 0,
                                                     .badge = spec.badge,
                                                     .expiry = spec.expiry,
+                                                    .uses = spec.uses,
                                                     .parent = parent});
         expect(got == expected, "id of a new capability", got);
         return got;
@@ -457,6 +460,7 @@ class Twins {
                            .flags = flags,
                            .badge = static_cast<std::uint32_t>(random.next()),
                            .expiry = some_expiry(random),
+                           .uses = random.one_in(2) ? 1 : 1 + random.below(4),
                            .payer = random.one_in(2) ? owner : static_cast<ProcessId>(from.owner)});
     }
 
@@ -623,7 +627,8 @@ class Twins {
                               entry.rights() == c.rights && entry.kind() == c.kind && entry.spare() == 0 &&
                               entry.owner() == c.owner && entry.object() == c.object &&
                               entry.badge() == c.badge && entry.expiry() == c.expiry &&
-                              table.parent(slot) == slot_of(c.parent) && table.payer(slot) == c.payer;
+                              table.parent(slot) == slot_of(c.parent) && table.payer(slot) == c.payer &&
+                              (!c.one_shot || table.uses(slot) == c.uses);
             expect(same, "slot", slot);
             ++used[c.payer];
         }

@@ -63,6 +63,17 @@ struct Capability {
     std::uint32_t badge = 0;  ///< what receivers see in its place
 };
 
+/// What a derived capability shall allow.
+struct Terms {
+    std::uint8_t rights = 0;  ///< bits of `keyway::right`, no more than the parent's
+    std::uint32_t badge = 0;  ///< what receivers see in its place
+    /// 0: as long as the parent. Rounded up to router ticks (16.8 ms), at most 203 days.
+    std::chrono::nanoseconds lifetime{0};
+    /// Messages that it authorises before it ends; 0: any number. What has a use count is never copied. With
+    /// more than one use, what `give` makes has GRANT too, so that its holder can move it on like a ticket.
+    std::uint32_t uses = 0;
+};
+
 /// An endpoint of our own.
 struct Endpoint {
     std::uint32_t id = 0;
@@ -233,6 +244,21 @@ class Connection : public Waitable {
     /// for `revoke`. `lifetime` 0: as long as `from`; rounded up to router ticks (16.8 ms).
     Result<std::uint32_t> give(const Capability& from, const Capability& to, std::uint8_t rights,
                                std::uint32_t badge, std::chrono::nanoseconds lifetime = {},
+                               std::span<const std::byte> payload = {},
+                               Deadline deadline = Deadline::never());
+    /// The same, with a use count. With one other than 0 and 1 that is two steps, `derive` and `move`; when
+    /// the second fails the first is undone.
+    Result<std::uint32_t> give(const Capability& from, const Capability& to, const Terms& terms,
+                               std::span<const std::byte> payload = {},
+                               Deadline deadline = Deadline::never());
+    /// Derives a capability for ourselves, to be used, or moved to somebody. Needs GRANT. Errors:
+    /// `no_such_carried`, `carried_expired`, `linearity` (one with a use count has no children),
+    /// `not_grantable`, `amplified`, `table_full`; `bad_argument` for a lifetime below 0 or over 203 days.
+    Result<Capability> derive(const Capability& from, const Terms& terms);
+    /// Gives `capability` itself to the owner of the endpoint `to`, in a capability message with `payload`:
+    /// it is theirs, under a new id, which is returned, and no longer ours. Needs GRANT on it, or QUANTUM if
+    /// it is linear, and WRITE on `to`. What we derived from it must have been revoked: `not_grantable`.
+    Result<std::uint32_t> move(const Capability& capability, const Capability& to,
                                std::span<const std::byte> payload = {},
                                Deadline deadline = Deadline::never());
     /// Ends `descendant`, which was derived from `authority`, or, with 0, all that was. Needs REVOKE on

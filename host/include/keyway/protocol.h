@@ -161,7 +161,7 @@
 #define KEYWAY_ENTRY_FLAG_VALID 1
 /* Moved, never copied. */
 #define KEYWAY_ENTRY_FLAG_LINEAR 2
-/* Consumed by the first message that it authorises. */
+/* Consumed by the messages that it authorises: by the first, or by as many as its use count says. The use count is kept beside the table, so the hardware is given only those with one use. */
 #define KEYWAY_ENTRY_FLAG_ONE_SHOT 4
 /* A holder of an ancestor with REVOKE may revoke it. */
 #define KEYWAY_ENTRY_FLAG_REVOCABLE 8
@@ -261,7 +261,7 @@
 #define KEYWAY_NOTICE_REVOKED 3
 /* The router closes the link; says why. */
 #define KEYWAY_NOTICE_CLOSED 4
-/* A capability message was delivered; says which capability the receiver got. */
+/* A capability or quantum message was delivered; says which capability the receiver got. */
 #define KEYWAY_NOTICE_GRANTED 5
 
 /* Requests of a process on the control socket. */
@@ -287,6 +287,8 @@
 #define KEYWAY_REQUEST_CANCEL 10
 /* Describes one of the process's own capabilities. */
 #define KEYWAY_REQUEST_INSPECT 11
+/* Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number). */
+#define KEYWAY_REQUEST_DERIVE 12
 
 /* Vendor requests of the board's firmware (bRequest). */
 /* FX2 boot loader: read or write RAM at wValue. Served by the chip itself. */

@@ -151,7 +151,7 @@ namespace entry_flag {
 inline constexpr std::uint8_t kValid = 0x01;
 /// Moved, never copied.
 inline constexpr std::uint8_t kLinear = 0x02;
-/// Consumed by the first message that it authorises.
+/// Consumed by the messages that it authorises: by the first, or by as many as its use count says. The use count is kept beside the table, so the hardware is given only those with one use.
 inline constexpr std::uint8_t kOneShot = 0x04;
 /// A holder of an ancestor with REVOKE may revoke it.
 inline constexpr std::uint8_t kRevocable = 0x08;
@@ -489,7 +489,7 @@ enum class Notice : std::uint8_t {
     kPeerGone = 2,  ///< A call's callee is gone; the call will not be answered.
     kRevoked = 3,  ///< A capability of this process was revoked.
     kClosed = 4,  ///< The router closes the link; says why.
-    kGranted = 5,  ///< A capability message was delivered; says which capability the receiver got.
+    kGranted = 5,  ///< A capability or quantum message was delivered; says which capability the receiver got.
 };
 /// The name of a notice as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Notice value) noexcept {
@@ -523,6 +523,7 @@ enum class Request : std::uint8_t {
     kList = 9,  ///< What the process may see of the router's state, as JSON.
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
+    kDerive = 12,  ///< Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number).
 };
 /// The name of a request as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Request value) noexcept {
@@ -549,11 +550,13 @@ enum class Request : std::uint8_t {
             return "cancel";
         case Request::kInspect:
             return "inspect";
+        case Request::kDerive:
+            return "derive";
     }
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 11;
+inline constexpr std::size_t kRequestCount = 12;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

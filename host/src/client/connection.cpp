@@ -68,6 +68,10 @@ Capability capability_of(const ControlMessage& reply) {
 // Longest lifetime that the grant word of a message can say.
 constexpr std::uint32_t kMostGrantTicks = (1U << 20) - 1;
 
+bool valid(const Terms& terms) {
+    return terms.lifetime.count() >= 0 && ticks_of(terms.lifetime) <= kMostGrantTicks;
+}
+
 }  // namespace
 
 Connection::Impl::Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
@@ -193,6 +197,32 @@ Result<void> Connection::Impl::submit_raw(const Header& header, std::span<const 
     }
     sending.ring_bell();
     return await_verdict(*ticket, Deadline::never());
+}
+
+// Sends a message that carries `what`; returns the id under which the receiver has it.
+Result<std::uint32_t> Connection::Impl::hand_over(Type type, const Capability& what, const Grant& grant,
+                                                  const Capability& to, std::span<const std::byte> payload,
+                                                  Deadline deadline) {
+    Outgoing message = Outgoing::to(to, payload);
+    message.type = type;
+    message.carried = what.id;
+    message.grant = grant;
+    if (auto good = check(message); !good) {
+        return good.error();
+    }
+    if (what.id == 0) {
+        return Verdict::kNoSuchCarried;
+    }
+    auto ticket = submit(header_for(message, deadline), payload, deadline);
+    if (!ticket) {
+        return ticket.error();
+    }
+    sending.ring_bell();
+    if (auto verdict = await_verdict(*ticket, deadline); !verdict) {
+        return verdict.error();
+    }
+    const std::uint32_t given = sending.take_granted(*ticket);
+    return given != 0 ? Result<std::uint32_t>(given) : Result<std::uint32_t>(Status::kCorrupt);
 }
 
 void Connection::Impl::cancel(std::uint32_t sequence, std::uint64_t ticket) {
@@ -618,29 +648,60 @@ int Connection::descriptor() const noexcept {
 Result<std::uint32_t> Connection::give(const Capability& from, const Capability& to, std::uint8_t rights,
                                        std::uint32_t badge, std::chrono::nanoseconds lifetime,
                                        std::span<const std::byte> payload, Deadline deadline) {
-    const std::uint32_t ticks = ticks_of(lifetime);
-    if (ticks > kMostGrantTicks || lifetime.count() < 0) {
+    return give(from, to, Terms{.rights = rights, .badge = badge, .lifetime = lifetime}, payload, deadline);
+}
+
+Result<std::uint32_t> Connection::give(const Capability& from, const Capability& to, const Terms& terms,
+                                       std::span<const std::byte> payload, Deadline deadline) {
+    if (!valid(terms)) {
         return Status::kBadArgument;
     }
-    Outgoing message = Outgoing::to(to, payload);
-    message.type = Type::kCapability;
-    message.carried = from.id;
-    message.grant.set_rights(rights);
-    message.grant.set_badge(badge);
-    message.grant.set_lifetime(ticks);
-    if (auto good = Impl::check(message); !good) {
-        return good.error();
+    if (terms.uses > 1) {
+        // To be moved it must have GRANT; what has a use count can't be derived from, so no more comes of
+        // that.
+        Terms movable = terms;
+        movable.rights |= right::kGrant;
+        auto counted = derive(from, movable);
+        if (!counted) {
+            return counted.error();
+        }
+        auto given = move(*counted, to, payload, deadline);
+        if (!given) {
+            [[maybe_unused]] const auto undone = release(counted->id);
+        }
+        return given;
     }
-    auto ticket = impl_->submit(impl_->header_for(message, deadline), payload, deadline);
-    if (!ticket) {
-        return ticket.error();
+    Grant grant;
+    grant.set_rights(terms.rights);
+    grant.set_badge(terms.badge);
+    grant.set_lifetime(ticks_of(terms.lifetime));
+    grant.set_flags(terms.uses == 1 ? grant_flag::kOneShot : std::uint8_t{0});
+    return impl_->hand_over(Type::kCapability, from, grant, to, payload, deadline);
+}
+
+Result<std::uint32_t> Connection::move(const Capability& capability, const Capability& to,
+                                       std::span<const std::byte> payload, Deadline deadline) {
+    Grant grant;
+    grant.set_flags(grant_flag::kMove);
+    return impl_->hand_over(Type::kCapability, capability, grant, to, payload, deadline);
+}
+
+Result<Capability> Connection::derive(const Capability& from, const Terms& terms) {
+    if (!valid(terms)) {
+        return Status::kBadArgument;
     }
-    impl_->sending.ring_bell();
-    if (auto verdict = impl_->await_verdict(*ticket, deadline); !verdict) {
-        return verdict.error();
+    ControlMessage message;
+    message.request = static_cast<std::uint8_t>(Request::kDerive);
+    message.capability = from.id;
+    message.rights = terms.rights;
+    message.badge = terms.badge;
+    message.lifetime = ticks_of(terms.lifetime);
+    message.value = terms.uses;
+    auto reply = impl_->request(message);
+    if (!reply) {
+        return reply.error();
     }
-    const std::uint32_t given = impl_->sending.take_granted(*ticket);
-    return given != 0 ? Result<std::uint32_t>(given) : Result<std::uint32_t>(Status::kCorrupt);
+    return capability_of(reply->message);
 }
 
 Result<std::uint32_t> Connection::revoke(const Capability& authority, std::uint32_t descendant) {

@@ -27,6 +27,9 @@ struct Connection::Impl {
     /// Submits exactly these bytes as header and waits for the verdict.
     Result<void> submit_raw(const Header& header, std::span<const std::byte> payload);
     Result<Received> await_reply(std::uint32_t sequence, std::uint64_t ticket, Deadline deadline);
+    Result<std::uint32_t> hand_over(Type type, const Capability& what, const Grant& grant,
+                                    const Capability& to, std::span<const std::byte> payload,
+                                    Deadline deadline);
     void cancel(std::uint32_t sequence, std::uint64_t ticket);
     /// Asks the router for something and waits for its answer. For the sending half's thread.
     Result<link::ReceivedControl> request(link::ControlMessage message);

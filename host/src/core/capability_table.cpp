@@ -82,6 +82,7 @@ SlotId CapabilityTable::allocate(const CapabilitySpec& spec) {
     entries_[slot].set_badge(spec.badge);
     entries_[slot].set_expiry(spec.expiry);
     row.parent = row.first_child = row.next_sibling = row.prev_sibling = 0;
+    row.uses = spec.uses;
     link_owned(slot, spec.owner);
     charge(slot, spec.payer);
     ++in_use_;
@@ -150,8 +151,10 @@ std::uint32_t CapabilityTable::revoke(SlotId slot, bool self, const Ended& ended
 }
 
 void CapabilityTable::consume(SlotId slot) {
-    KEYWAY_CHECK(nodes_[slot].first_child == 0);
-    release(slot);
+    KEYWAY_CHECK(nodes_[slot].first_child == 0 && nodes_[slot].uses != 0);
+    if (--nodes_[slot].uses == 0) {
+        release(slot);
+    }
 }
 
 std::uint32_t CapabilityTable::revoke_owned(ProcessId process, const Ended& ended) {

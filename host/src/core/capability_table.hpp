@@ -41,6 +41,7 @@ struct CapabilitySpec {
     std::uint8_t flags = 0;  ///< entry_flag bits; kValid is implied
     std::uint32_t badge = 0;
     std::uint32_t expiry = 0;  ///< router tick, 0: never
+    std::uint32_t uses = 1;    ///< of a one-shot: messages that it authorises before it is consumed
     ProcessId payer = 0;       ///< whose share of slots it uses
 };
 
@@ -88,8 +89,10 @@ class CapabilityTable {
     /// Frees the descendants of `slot` and, with `self`, the slot too. Complete on return. Returns how many.
     std::uint32_t revoke(SlotId slot, bool self, const Ended& ended = {});
 
-    /// Frees a slot which has no descendants: a one-shot that was used. No call-back.
+    /// Takes one use from a one-shot, which has no descendants, and frees it with the last. No call-back.
     void consume(SlotId slot);
+    /// How often a one-shot can still be used; meaningless for others.
+    [[nodiscard]] std::uint32_t uses(SlotId slot) const noexcept { return nodes_[slot].uses; }
 
     /// Frees everything that `process` owns, with descendants.
     std::uint32_t revoke_owned(ProcessId process, const Ended& ended = {});
@@ -142,6 +145,7 @@ class CapabilityTable {
         SlotId prev_sibling = 0;
         SlotId owned_next = 0;
         SlotId owned_prev = 0;
+        std::uint32_t uses = 0;
         ProcessId payer = 0;
     };
 

@@ -63,6 +63,42 @@ Result<void> Router::Impl::grant(Link& link, const ControlMessage& request, Answ
     return {};
 }
 
+// A child for the process itself. A message can say how long what it gives shall live, but has no room for
+// how often it may be used; so that is derived here and then moved.
+Result<void> Router::Impl::derive(Link& link, const ControlMessage& request, Answer& reply) {
+    if (request.value > UINT32_MAX) {
+        return Status::kBadArgument;
+    }
+    const SlotId parent = table_.find(request.capability, link.id);
+    Grant grant;
+    grant.set_rights(request.rights);
+    Header header;
+    header.set_type(static_cast<std::uint8_t>(Type::kCapability));
+    header.set_timestamp(grant.words[0]);
+    const Verdict verdict = core::check_carried(table_, parent, 0, header, now());
+    if (verdict != Verdict::kDelivered) {
+        return verdict;
+    }
+    const Entry from = table_.entry(parent);
+    const bool counted = request.value != 0;
+    const CapabilityId id = table_.derive(
+        parent,
+        {.owner = link.id,
+         .kind = Kind{from.kind()},
+         .object = from.object(),
+         .rights = request.rights,
+         .flags = static_cast<std::uint8_t>(entry_flag::kRevocable | (counted ? entry_flag::kOneShot : 0)),
+         .badge = request.badge,
+         .expiry = core::derived_expiry(from.expiry(), request.lifetime, now()),
+         .uses = counted ? static_cast<std::uint32_t>(request.value) : 1,
+         .payer = link.id});
+    if (id == 0) {
+        return Verdict::kTableFull;
+    }
+    reply.describe(table_.entry(core::slot_of(id)), id);
+    return {};
+}
+
 Result<void> Router::Impl::revoke(Link& link, const ControlMessage& request, Answer& reply) {
     const SlotId target = core::slot_of(request.target);
     const bool target_valid = request.target != 0 && target < table_.slot_count() &&

@@ -195,7 +195,8 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         }
     }
     link.submissions->advance();
-    if (outcome.created != 0 && Type{header.type()} == Type::kCapability) {
+    const bool gives = Type{header.type()} == Type::kCapability || Type{header.type()} == Type::kQuantum;
+    if (outcome.created != 0 && gives) {
         notify(link, {.kind = static_cast<std::uint8_t>(Notice::kGranted),
                       .code = 0,
                       .reserved = 0,

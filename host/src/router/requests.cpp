@@ -120,6 +120,8 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return release(link, request.capability);
         case Request::kInspect:
             return inspect(link, request.capability, reply);
+        case Request::kDerive:
+            return derive(link, request, reply);
         case Request::kCancel:
             cancel(link, request);
             return {};

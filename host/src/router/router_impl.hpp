@@ -118,6 +118,7 @@ struct Router::Impl {
 
     // --- authority.cpp ---
     Result<void> grant(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> derive(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> revoke(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> release(router::Link& link, core::CapabilityId capability);
     Result<void> inspect(router::Link& link, core::CapabilityId capability, router::Answer& reply);
