@@ -25,6 +25,10 @@ package keyway_pkg;
   localparam int unsigned Ids = 65536;
   // Priority levels; 3 is the most urgent. In a round level p may send 2^p messages before the round restarts, so the higher goes first and none starves.
   localparam int unsigned Priorities = 4;
+  // Most two-level systems in the simulated state of one qubit resource; its memory is 2^width complex numbers of 16 bytes.
+  localparam int unsigned QubitWidth = 20;
+  // Fidelity is counted in parts per billion; this is 1.
+  localparam int unsigned FullFidelity = 1000000000;
   // Longest name of an endpoint or topic, in bytes.
   localparam int unsigned NameBytes = 63;
   // A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -113,6 +117,7 @@ package keyway_pkg;
   localparam logic [7:0] StatusNotSupported = 8'h4E;
   localparam logic [7:0] StatusCorrupt = 8'h4F;
   localparam logic [7:0] StatusSystem = 8'h50;
+  localparam logic [7:0] StatusNoSuchQubit = 8'h56;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
@@ -137,6 +142,9 @@ package keyway_pkg;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
   localparam logic [7:0] RequestDerive = 8'hC;
+  localparam logic [7:0] RequestPrepare = 8'h32;
+  localparam logic [7:0] RequestReclaim = 8'h33;
+  localparam logic [7:0] RequestQubit = 8'h34;
 
   // Vendor requests of the board's firmware (bRequest).
   localparam logic [7:0] UsbRequestLoadRam = 8'hA0;

@@ -25,6 +25,10 @@
 #define KEYWAY_LIMIT_IDS 65536UL
 /* Priority levels; 3 is the most urgent. In a round level p may send 2^p messages before the round restarts, so the higher goes first and none starves. */
 #define KEYWAY_LIMIT_PRIORITIES 4UL
+/* Most two-level systems in the simulated state of one qubit resource; its memory is 2^width complex numbers of 16 bytes. */
+#define KEYWAY_LIMIT_QUBIT_WIDTH 20UL
+/* Fidelity is counted in parts per billion; this is 1. */
+#define KEYWAY_LIMIT_FULL_FIDELITY 1000000000UL
 /* Longest name of an endpoint or topic, in bytes. */
 #define KEYWAY_LIMIT_NAME_BYTES 63UL
 /* A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start. */
@@ -245,6 +249,8 @@
 #define KEYWAY_STATUS_CORRUPT 79
 /* The operating system refused; errno says why. */
 #define KEYWAY_STATUS_SYSTEM 80
+/* No qubit of that number that this process may take over. */
+#define KEYWAY_STATUS_NO_SUCH_QUBIT 86
 /* Descriptors came with a request; the router takes none and has closed them. */
 #define KEYWAY_STATUS_UNWANTED_DESCRIPTORS 82
 /* No process of that id is connected. */
@@ -289,6 +295,12 @@
 #define KEYWAY_REQUEST_INSPECT 11
 /* Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number). */
 #define KEYWAY_REQUEST_DERIVE 12
+/* Makes a qubit: coherence deadline, fidelity, width of its simulated state. */
+#define KEYWAY_REQUEST_PREPARE 50
+/* Takes a qubit back that the router holds because the process's link, or the router itself, ended. */
+#define KEYWAY_REQUEST_RECLAIM 51
+/* Describes a qubit that the process holds; answers with the memory of its state. */
+#define KEYWAY_REQUEST_QUBIT 52
 
 /* Vendor requests of the board's firmware (bRequest). */
 /* FX2 boot loader: read or write RAM at wValue. Served by the chip itself. */

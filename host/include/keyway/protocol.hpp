@@ -36,6 +36,10 @@ inline constexpr std::uint32_t kIdBits = 16;
 inline constexpr std::uint32_t kIds = 65536;
 /// Priority levels; 3 is the most urgent. In a round level p may send 2^p messages before the round restarts, so the higher goes first and none starves.
 inline constexpr std::uint32_t kPriorities = 4;
+/// Most two-level systems in the simulated state of one qubit resource; its memory is 2^width complex numbers of 16 bytes.
+inline constexpr std::uint32_t kQubitWidth = 20;
+/// Fidelity is counted in parts per billion; this is 1.
+inline constexpr std::uint32_t kFullFidelity = 1000000000;
 /// Longest name of an endpoint or topic, in bytes.
 inline constexpr std::uint32_t kNameBytes = 63;
 /// A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -338,6 +342,7 @@ enum class Status : std::uint8_t {
     kNotSupported = 78,  ///< This build does not have the operation.
     kCorrupt = 79,  ///< The peer wrote something impossible into the shared ring.
     kSystem = 80,  ///< The operating system refused; errno says why.
+    kNoSuchQubit = 86,  ///< No qubit of that number that this process may take over.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
@@ -379,6 +384,8 @@ enum class Status : std::uint8_t {
             return "corrupt";
         case Status::kSystem:
             return "system";
+        case Status::kNoSuchQubit:
+            return "no_such_qubit";
         case Status::kUnwantedDescriptors:
             return "unwanted_descriptors";
         case Status::kNoSuchProcess:
@@ -425,6 +432,8 @@ enum class Status : std::uint8_t {
             return "The peer wrote something impossible into the shared ring.";
         case Status::kSystem:
             return "The operating system refused; errno says why.";
+        case Status::kNoSuchQubit:
+            return "No qubit of that number that this process may take over.";
         case Status::kUnwantedDescriptors:
             return "Descriptors came with a request; the router takes none and has closed them.";
         case Status::kNoSuchProcess:
@@ -471,6 +480,8 @@ enum class Status : std::uint8_t {
             return "connect again; the router has closed the link";
         case Status::kSystem:
             return "see errno";
+        case Status::kNoSuchQubit:
+            return "list the qubits with `keyway ls`; only who held it last can reclaim one";
         case Status::kUnwantedDescriptors:
             return "send no descriptors: the router makes all shared memory itself";
         case Status::kNoSuchProcess:
@@ -481,7 +492,7 @@ enum class Status : std::uint8_t {
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 20;
+inline constexpr std::size_t kStatusCount = 21;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -524,6 +535,9 @@ enum class Request : std::uint8_t {
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
     kDerive = 12,  ///< Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number).
+    kPrepare = 50,  ///< Makes a qubit: coherence deadline, fidelity, width of its simulated state.
+    kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
+    kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
 };
 /// The name of a request as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Request value) noexcept {
@@ -552,11 +566,17 @@ enum class Request : std::uint8_t {
             return "inspect";
         case Request::kDerive:
             return "derive";
+        case Request::kPrepare:
+            return "prepare";
+        case Request::kReclaim:
+            return "reclaim";
+        case Request::kQubit:
+            return "qubit";
     }
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 12;
+inline constexpr std::size_t kRequestCount = 15;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

@@ -58,6 +58,7 @@ struct Rule {
     std::vector<LookupRule> lookup{};
     bool observe = false;     ///< sees all of the router's state in `list`
     bool administer = false;  ///< may grant and revoke any capability
+    bool qubits = false;      ///< may prepare qubits
 };
 
 /// Who may do what. Nothing is allowed that no rule allows.
@@ -104,6 +105,9 @@ struct RouterOptions {
     /// A listening socket made by somebody else (socket activation), or -1.
     int listening_socket = -1;
     std::uint32_t capability_slots = 65536;
+    /// File of the ledger that says who holds which qubit, also after the router was killed; on a file system
+    /// of this machine's. Empty: qubits end with the router.
+    std::string qubit_ledger{};
     /// How long the router spins after the last message before it sleeps. `max()`: it never sleeps.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
     /// Called in the router's thread for each line that a person may want to read. Must not block.

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/crash_point.hpp"
 #include "base/ticks.hpp"
 #include "client/connection_impl.hpp"
 #include "client/raw.hpp"
@@ -216,6 +217,9 @@ Result<std::uint32_t> Connection::Impl::hand_over(Type type, const Capability& w
     auto ticket = submit(header_for(message, deadline), payload, deadline);
     if (!ticket) {
         return ticket.error();
+    }
+    if (type == Type::kQuantum) {
+        KEYWAY_CRASH_POINT("sender.submitted");
     }
     sending.ring_bell();
     if (auto verdict = await_verdict(*ticket, deadline); !verdict) {

@@ -160,6 +160,13 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
     tell_ended(entry, core::make_capability_id(entry.generation(), slot), by);
+    if (directory_.root(entry.object()) != slot) {
+        return;
+    }
+    // It was the object's existence.
+    if (Kind{entry.kind()} == Kind::kQubit) {
+        qubit_released(entry.object());
+    }
 }
 
 Result<void> Router::Impl::inspect(Link& link, CapabilityId capability, Answer& reply) {

@@ -79,6 +79,19 @@ std::string Router::Impl::listing(const Link& viewer) const {
             endpoints.push_back({{"id", id}, {"name", name}, {"owner", directory_.owner(id)}});
         }
     }
+    json qubits = json::array();
+    for (const auto& [object, qubit] : qubits_) {
+        if (all || (qubit.holder != 0 && qubit.holder == viewer.id)) {
+            const std::uint64_t left = qubit.deadline_ns > now_ns_ ? qubit.deadline_ns - now_ns_ : 0;
+            qubits.push_back({{"number", qubit.number},
+                              {"object", object},
+                              {"holder", qubit.holder},
+                              {"decoheres_in_ms", left / 1'000'000},
+                              {"fidelity", qubit.fidelity_ppb / double{limit::kFullFidelity}},
+                              {"simulated", qubit.width != 0},
+                              {"width", qubit.width}});
+        }
+    }
     json capabilities = json::array();
     const auto add = [&](SlotId slot) {
         const Entry& entry = table_.entry(slot);
@@ -119,6 +132,7 @@ std::string Router::Impl::listing(const Link& viewer) const {
                   {"capabilities", {{"used", table_.in_use()}, {"slots", table_.slot_count()}}}}},
                 {"processes", std::move(processes)},
                 {"endpoints", std::move(endpoints)},
+                {"qubits", std::move(qubits)},
                 {"capabilities", std::move(capabilities)}}
         .dump();
 }

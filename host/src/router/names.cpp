@@ -44,6 +44,11 @@ bool Router::Impl::observes(const Link& link) const {
                                [&](const Rule& r) { return r.observe && matches(r.who, link); });
 }
 
+bool Router::Impl::may_prepare_qubits(const Link& link) const {
+    return std::ranges::any_of(policy_.rules,
+                               [&](const Rule& r) { return r.qubits && matches(r.who, link); });
+}
+
 Result<void> Router::Impl::register_endpoint(Link& link, const ControlMessage& request, Answer& reply) {
     auto endpoint = make_named(link, request.get_name(), core::Directory::What::kEndpoint);
     if (!endpoint) {

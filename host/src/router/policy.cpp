@@ -267,7 +267,7 @@ class PolicyReader {
 
     Rule read_rule(const toml::table& in) {
         Rule rule;
-        only(in, {"who", "register", "lookup", "observe", "administer"}, "in a [[rule]]");
+        only(in, {"who", "register", "lookup", "observe", "administer", "qubits"}, "in a [[rule]]");
         if (const toml::node* who = in.get("who"); who == nullptr) {
             fault(in,
                   "this [[rule]] has no who; say whom it is for: who = { everyone = true }, who = { user = "
@@ -293,6 +293,7 @@ class PolicyReader {
         }
         rule.observe = flag(in, "observe");
         rule.administer = flag(in, "administer");
+        rule.qubits = flag(in, "qubits");
         return rule;
     }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "base/check.hpp"
+#include "base/crash_point.hpp"
 #include "ring/park.hpp"
 #include "ring/shared_copy.hpp"
 #include "router/router_impl.hpp"
@@ -29,10 +30,16 @@ bool is_request(const Header& header) {
 /// none. An event goes to each process at most once, because only home endpoints subscribe.
 class DeliveryRings {
   public:
-    DeliveryRings(Router::Impl& router, std::span<const std::byte> payload)
-        : router_(router), payload_(payload) {}
+    DeliveryRings(Router::Impl& router, const Link& sender, const Header& header,
+                  std::span<const std::byte> payload)
+        : router_(router), payload_(payload), qubit_(router.carried_qubit(sender, header)) {}
 
     [[nodiscard]] bool has_room(ObjectId destination, unsigned priority, std::uint32_t length) {
+        // Asked after all other checks, so this is the place of the last: a qubit keeps only for so long.
+        decohered_ = qubit_ != nullptr && qubit_->deadline_ns <= router_.now_ns_;
+        if (decohered_) {
+            return false;
+        }
         Link& link = owner(destination);
         auto& ring = *link.delivery[priority];
         if (ring.has_room(limit::kHeaderBytes + length)) {
@@ -44,6 +51,9 @@ class DeliveryRings {
 
     void push(ObjectId destination, unsigned priority, const Header& header) {
         Link& link = owner(destination);
+        if (qubit_ != nullptr) {
+            router_.hand_off(*qubit_, link);
+        }
         auto& ring = *link.delivery[priority];
         const auto length = static_cast<std::uint32_t>(payload_.size());
         std::byte* body = ring.try_reserve(limit::kHeaderBytes + length);
@@ -56,6 +66,8 @@ class DeliveryRings {
     }
 
     [[nodiscard]] Link* full() const { return full_; }
+    [[nodiscard]] bool decohered() const { return decohered_; }
+    [[nodiscard]] bool carries_qubit() const { return qubit_ != nullptr; }
 
   private:
     [[nodiscard]] Link& owner(ObjectId destination) const {
@@ -63,7 +75,9 @@ class DeliveryRings {
     }
     Router::Impl& router_;
     std::span<const std::byte> payload_;
+    router::Qubit* qubit_;
     Link* full_ = nullptr;
+    bool decohered_ = false;
 };
 static_assert(core::DestinationQueues<DeliveryRings>);
 
@@ -180,8 +194,17 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         serve_record(link, request);
         return true;
     }
-    DeliveryRings rings(*this, payload);
-    const core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
+    DeliveryRings rings(*this, link, header, payload);
+    if (rings.carries_qubit()) {
+        KEYWAY_CRASH_POINT("router.taken");
+    }
+    core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
+    if (rings.decohered() || (outcome.verdict == Verdict::kCarriedExpired && rings.carries_qubit())) {
+        outcome.verdict = Verdict::kDecohered;
+    }
+    if (rings.carries_qubit()) {
+        KEYWAY_CRASH_POINT("router.delivered");
+    }
     if (outcome.verdict == Verdict::kFull) {
         Link& full = *rings.full();
         if (full.delivery[header.priority()]->corrupt()) {

@@ -122,6 +122,12 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return inspect(link, request.capability, reply);
         case Request::kDerive:
             return derive(link, request, reply);
+        case Request::kPrepare:
+            return prepare_qubit(link, request, reply);
+        case Request::kReclaim:
+            return reclaim_qubit(link, request, reply);
+        case Request::kQubit:
+            return show_qubit(link, request, reply);
         case Request::kCancel:
             cancel(link, request);
             return {};

@@ -86,6 +86,7 @@ Policy Policy::permissive() {
     rule.who.everyone = true;
     rule.names = {"*"};
     rule.lookup = {{.name = "*"}};
+    rule.qubits = true;
     policy.rules.push_back(std::move(rule));
     return policy;
 }
@@ -133,6 +134,15 @@ void Router::Impl::watch(int fd, std::uint32_t events, std::uint64_t tag) {
 Result<void> Router::Impl::listen() {
     if (listener_) {
         return {};
+    }
+    if (!options_.qubit_ledger.empty()) {
+        auto ledger = quantum::Ledger::open(options_.qubit_ledger);
+        if (!ledger) {
+            return ledger.error();
+        }
+        ledger_ = std::move(*ledger);
+        options_.qubit_ledger.clear();
+        recover_qubits();
     }
     UniqueFd socket;
     if (options_.listening_socket >= 0) {
@@ -188,6 +198,7 @@ void Router::Impl::run() {
             last_control = now_ns_;
             handle_events(0);
             rest_quiet_links();
+            sweep_qubits();
         }
         if (!worked && now_ns_ - last_work >= spin) {
             sleep();

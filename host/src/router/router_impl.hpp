@@ -7,6 +7,7 @@
 //     requests.cpp   what processes ask of the router itself; the answers are in
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
+//       qubits.cpp     linear resources and the ledger of their holders
 //     listing.cpp    what `list` answers
 
 #include <atomic>
@@ -25,6 +26,7 @@
 #include "link/control.hpp"
 #include "router/answer.hpp"
 #include "router/link.hpp"
+#include "router/qubit.hpp"
 
 namespace keyway {
 
@@ -109,6 +111,7 @@ struct Router::Impl {
     // --- names.cpp ---
     [[nodiscard]] bool administers(const router::Link& link) const;
     [[nodiscard]] bool observes(const router::Link& link) const;
+    [[nodiscard]] bool may_prepare_qubits(const router::Link& link) const;
     Result<void> register_endpoint(router::Link& link, const link::ControlMessage& request,
                                    router::Answer& reply);
     Result<core::ObjectId> make_named(router::Link& link, std::string_view name, core::Directory::What what);
@@ -127,6 +130,24 @@ struct Router::Impl {
     std::uint32_t end_tree(core::SlotId slot, bool self, core::ProcessId by);
     /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
+
+    // --- qubits.cpp ---
+    using QubitMap = std::map<core::ObjectId, router::Qubit>;
+    void recover_qubits();
+    Result<void> prepare_qubit(router::Link& link, const link::ControlMessage& request,
+                               router::Answer& reply);
+    Result<void> show_qubit(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> reclaim_qubit(router::Link& link, const link::ControlMessage& request,
+                               router::Answer& reply);
+    void give_root(core::ObjectId object, router::Qubit& qubit, router::Link& link);
+    void describe(const router::Qubit& qubit, core::ObjectId object, router::Answer& reply) const;
+    void record(const router::Qubit& qubit);
+    static void charge_state(router::Qubit& qubit, router::User* user);
+    [[nodiscard]] router::Qubit* carried_qubit(const router::Link& link, const Header& header);
+    void hand_off(router::Qubit& qubit, const router::Link& receiver);
+    void qubit_released(core::ObjectId object);
+    void forget_qubit(QubitMap::iterator found);
+    void sweep_qubits();
 
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
@@ -156,6 +177,9 @@ struct Router::Impl {
     std::unordered_map<core::ObjectId, std::string> name_of_;
     std::map<std::uint32_t, router::User> users_;
     std::map<std::int32_t, std::uint32_t> connections_of_pid_;
+    quantum::Ledger ledger_;
+    QubitMap qubits_;
+    std::uint64_t next_sweep_ns_ = 0;
 
     std::vector<router::Link*> active_;
     std::vector<router::Link*> held_;
