@@ -18,6 +18,7 @@ namespace exit_code = daemon::exit_code;
 struct Options {
     std::string policy = KEYWAY_SYSCONFDIR "/keyway/policy.toml";
     std::string socket = "/run/keyway/router.sock";
+    std::string qubit_ledger;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
     bool check_policy = false;
@@ -31,6 +32,8 @@ void describe(CLI::App& app, Options& options) {
     app.add_option("--socket", options.socket,
                    "Where processes connect, unless a service manager passes a socket")
         ->capture_default_str();
+    app.add_option("--qubit-ledger", options.qubit_ledger,
+                   "File that says who holds which qubit, also after the router was killed");
     app.add_option("--slots", options.slots, "Capabilities that the table can hold")
         ->check(CLI::Range(2U, limit::kSlots))
         ->capture_default_str();
@@ -83,6 +86,7 @@ int main(int argc, char** argv) {
                                      .socket = options.socket,
                                      .listening_socket = *activated,
                                      .capability_slots = options.slots,
+                                     .qubit_ledger = options.qubit_ledger,
                                      .spin = std::chrono::microseconds(options.spin_us)},
                           .policy_file = options.policy,
                           .on_ready = {}});

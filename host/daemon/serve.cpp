@@ -55,9 +55,14 @@ bool read_policy(const std::filesystem::path& file, Policy& policy) {
 }
 
 std::string why_not_listening(const Error& error) {
+    if (error == Error{Status::kCorrupt}) {
+        return "the file of --qubit-ledger is no ledger of this version; choose another, or remove it";
+    }
     switch (error.system_error()) {
         case 0:
             return error.message();
+        case EWOULDBLOCK:
+            return "another router has the qubit ledger; stop it, or choose another --qubit-ledger";
         case EADDRINUSE:
             return "another router listens there; stop it, or choose another --socket";
         case ENOENT:

@@ -29,6 +29,7 @@ Policy own_user_only() {
     rule.lookup = {{.name = "*"}};
     rule.observe = true;
     rule.administer = true;
+    rule.qubits = true;
     policy.rules.push_back(std::move(rule));
     return policy;
 }

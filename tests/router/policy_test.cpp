@@ -56,6 +56,7 @@ TEST(Policy, ThePermissivePolicyLetsEverybodyRegisterAndLookUpEverythingAndNobod
     ASSERT_EQ(policy.rules[0].lookup.size(), 1U);
     EXPECT_EQ(policy.rules[0].lookup[0].name, "*");
     EXPECT_FALSE(policy.rules[0].administer);
+    EXPECT_TRUE(policy.rules[0].qubits);
 }
 
 TEST(Policy, LimitsAreReadAndThoseNotGivenKeepTheirDefaults) {
@@ -110,6 +111,7 @@ lookup = [
 ]
 observe = true
 administer = true
+qubits = true
 )");
     ASSERT_EQ(policy.rules.size(), 1U);
     const Rule& rule = policy.rules[0];
@@ -126,6 +128,7 @@ administer = true
     EXPECT_EQ(rule.lookup[2].name, "*");
     EXPECT_TRUE(rule.observe);
     EXPECT_TRUE(rule.administer);
+    EXPECT_TRUE(rule.qubits);
 }
 
 TEST(Policy, TheExampleOfTheDocumentationIsValidAndMeansWhatItsCommentsSay) {
@@ -215,7 +218,7 @@ const Fault kFaults[] = {
      "[[rule]]\nwho.everyone = true\nlook_up = [\"a\"]",
      4,
      1,
-     {"did you mean \"lookup\"?", "who, register, lookup, observe, administer"}},
+     {"did you mean \"lookup\"?", "who, register, lookup, observe, administer, qubits"}},
     {"RuleWithoutWho", "[[rule]]\nobserve = true", 2, 1, {"no who"}},
     {"WhoIsText", "[[rule]]\nwho = \"alice\"", 3, 7, {"must be a table"}},
     {"WhoIsEmpty", "[[rule]]\nwho = {}", 3, 7, {"for nobody"}},

@@ -46,6 +46,22 @@ class PolicyFile(SystemTest):
         self.assertIn("contract 1.", self.keywayd("--version")[1])
 
 
+class QubitLedger(SystemTest):
+    def test_two_routers_do_not_share_one_and_a_faulty_one_is_named(self):
+        ledger = self.folder / "qubits"
+        self.start_router(EVERYTHING, "--qubit-ledger", ledger)
+        other = ["--policy", self.policy, "--socket", self.folder / "other.sock", "--qubit-ledger", ledger]
+        done = subprocess.run([str(BIN / "keywayd"), *map(str, other)], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"another router has the qubit ledger", done.stderr)
+        (self.folder / "diary").write_text("dear diary")
+        other[-1] = self.folder / "diary"
+        done = subprocess.run([str(BIN / "keywayd"), *map(str, other)], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(b"is no ledger", done.stderr)
+        self.assertEqual((self.folder / "diary").read_text(), "dear diary")
+
+
 class Signals(SystemTest):
     NOTHING = "version = 1\n"
 
