@@ -117,6 +117,7 @@ package keyway_pkg;
   localparam logic [7:0] StatusNotSupported = 8'h4E;
   localparam logic [7:0] StatusCorrupt = 8'h4F;
   localparam logic [7:0] StatusSystem = 8'h50;
+  localparam logic [7:0] StatusAuditUnavailable = 8'h54;
   localparam logic [7:0] StatusNoSuchQubit = 8'h56;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;

@@ -6,7 +6,7 @@ prefix=$(mktemp -d)
 trap 'rm -rf "$prefix"' EXIT
 cmake --install "$build" --prefix "$prefix" --component dev > "$prefix/install.log"
 library=$(dirname "$(find "$prefix" -name libkeyway.a)")
-"$cxx" -std=c++20 -Wall -Wextra -Wpedantic -Werror -I"$prefix/include" "$source/embedded.cpp" -L"$library" -lkeyway -pthread \
+"$cxx" -std=c++20 -Wall -Wextra -Wpedantic -Werror -I"$prefix/include" "$source/embedded.cpp" -L"$library" -lkeyway -lsodium -pthread \
     -o "$prefix/embedded"
 "$prefix/embedded" | grep -qx 'olleh'
 "$cc" -std=c99 -Wall -Wextra -Wpedantic -Werror -I"$prefix/include" -c "$source/plain.c" -o "$prefix/plain.o"

@@ -249,6 +249,8 @@
 #define KEYWAY_STATUS_CORRUPT 79
 /* The operating system refused; errno says why. */
 #define KEYWAY_STATUS_SYSTEM 80
+/* The audit log can't be written, and the policy says that nothing goes on without it. */
+#define KEYWAY_STATUS_AUDIT_UNAVAILABLE 84
 /* No qubit of that number that this process may take over. */
 #define KEYWAY_STATUS_NO_SUCH_QUBIT 86
 /* Descriptors came with a request; the router takes none and has closed them. */

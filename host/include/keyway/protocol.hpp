@@ -342,6 +342,7 @@ enum class Status : std::uint8_t {
     kNotSupported = 78,  ///< This build does not have the operation.
     kCorrupt = 79,  ///< The peer wrote something impossible into the shared ring.
     kSystem = 80,  ///< The operating system refused; errno says why.
+    kAuditUnavailable = 84,  ///< The audit log can't be written, and the policy says that nothing goes on without it.
     kNoSuchQubit = 86,  ///< No qubit of that number that this process may take over.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
@@ -384,6 +385,8 @@ enum class Status : std::uint8_t {
             return "corrupt";
         case Status::kSystem:
             return "system";
+        case Status::kAuditUnavailable:
+            return "audit_unavailable";
         case Status::kNoSuchQubit:
             return "no_such_qubit";
         case Status::kUnwantedDescriptors:
@@ -432,6 +435,8 @@ enum class Status : std::uint8_t {
             return "The peer wrote something impossible into the shared ring.";
         case Status::kSystem:
             return "The operating system refused; errno says why.";
+        case Status::kAuditUnavailable:
+            return "The audit log can't be written, and the policy says that nothing goes on without it.";
         case Status::kNoSuchQubit:
             return "No qubit of that number that this process may take over.";
         case Status::kUnwantedDescriptors:
@@ -480,6 +485,8 @@ enum class Status : std::uint8_t {
             return "connect again; the router has closed the link";
         case Status::kSystem:
             return "see errno";
+        case Status::kAuditUnavailable:
+            return "make room on the log's disk, or let on_failure be continue in [audit] of the policy file";
         case Status::kNoSuchQubit:
             return "list the qubits with `keyway ls`; only who held it last can reclaim one";
         case Status::kUnwantedDescriptors:
@@ -492,7 +499,7 @@ enum class Status : std::uint8_t {
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 21;
+inline constexpr std::size_t kStatusCount = 22;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {

@@ -74,6 +74,9 @@ struct Policy {
                 .descriptors = 2048,
                 .endpoints = 1024};
     std::vector<Rule> rules{};
+    /// When the audit log can't be written: true goes on and counts what was lost, false takes nothing more
+    /// until it can.
+    bool continue_without_audit = false;
 
     /// Everybody may register and look up everything. For tests and single-user use.
     [[nodiscard]] static Policy permissive();
@@ -96,8 +99,19 @@ struct PolicyError {
 [[nodiscard]] bool parse_policy(std::string_view text, std::string_view file_name, Policy& policy,
                                 PolicyError& error);
 
+/// Where the router writes down what was done by whom (docs/audit.md).
+struct AuditOptions {
+    /// Folder of the log; made if need be. Empty: no log.
+    std::string directory{};
+    /// 32 bytes that the log is sealed with; made if need be. Empty: `key` in the folder.
+    std::string key_file{};
+    std::uint64_t segment_bytes = std::uint64_t{64} << 20;  ///< a new file is begun after so many
+    std::uint32_t keep = 0;                                 ///< files to keep, the oldest go first; 0: all
+};
+
 struct RouterOptions {
     Policy policy{};
+    AuditOptions audit{};
     /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens
     /// on is replaced.
     std::string socket{};

@@ -87,6 +87,7 @@ struct Link {
     std::uint64_t held_consumed = 0;  ///< what that ring's reader had released when we looked last
     std::uint64_t held_deadline = 0;  ///< ns; 0: none
     std::uint64_t held_ticket = 0;
+    Header held_header{};
 
     std::deque<link::NoticeBody>
         pending_notices;  ///< that found the ring full; bounded by the process's shares

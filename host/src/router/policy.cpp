@@ -138,7 +138,7 @@ class PolicyReader {
 
     Policy read(const toml::table& root) {
         Policy policy;
-        only(root, {"version", "limits", "rule"}, "at the top level");
+        only(root, {"version", "limits", "audit", "rule"}, "at the top level");
         if (const toml::node* version = root.get("version"); version == nullptr) {
             fault({1, 1}, "the key version is missing; begin the file with version = 1");
         } else if (!version->is_integer() || version->as_integer()->get() != 1) {
@@ -152,6 +152,9 @@ class PolicyReader {
             if (const toml::table* user = table(*limits, "user", "limits.user")) {
                 read_limits(*user, "limits.user", policy.user);
             }
+        }
+        if (const toml::table* audit = table(root, "audit", "audit")) {
+            policy.continue_without_audit = read_continue(*audit);
         }
         if (const toml::node* rules = root.get("rule")) {
             if (const toml::array* array = rules->as_array();
@@ -261,6 +264,22 @@ class PolicyReader {
         } else {
             number(in, "queue_bytes", prefix, 1, 1ULL << 40, limits.queue_bytes);
         }
+    }
+
+    // --- audit ---
+
+    bool read_continue(const toml::table& in) {
+        only(in, {"on_failure"}, "in [audit]");
+        const toml::node* what = in.get("on_failure");
+        if (what == nullptr) {
+            return false;
+        }
+        const auto text = what->value<std::string>();
+        if (!text || (*text != "stop" && *text != "continue")) {
+            fault(*what, "on_failure is " + described(*what) + "; it has to be \"stop\" or \"continue\"");
+            return false;
+        }
+        return *text == "continue";
     }
 
     // --- rules ---

@@ -174,24 +174,26 @@ void Router::Impl::doom(Link& link, Error reason) {
 bool Router::Impl::judge(Link& link, const ring::Record& record) {
     const std::uint64_t ticket =
         record.position + ring::record_bytes(static_cast<std::uint32_t>(record.body.size()));
-    if (record.body.size() < limit::kHeaderBytes) {
-        link.submissions->advance();
-        finish(link, Verdict::kMalformed, ticket);
-        return true;
-    }
     Header header;
-    ring::copy_from_shared(reinterpret_cast<std::byte*>(&header), record.body.data(), sizeof header);
-    const auto payload = record.body.subspan(limit::kHeaderBytes);
-    if (header.length() != payload.size()) {
-        link.submissions->advance();
-        finish(link, Verdict::kMalformed, ticket);
-        return true;
+    const bool whole = record.body.size() >= limit::kHeaderBytes;
+    if (whole) {
+        ring::copy_from_shared(reinterpret_cast<std::byte*>(&header), record.body.data(), sizeof header);
     }
-    if (is_request(header)) {
+    const auto payload = record.body.subspan(whole ? limit::kHeaderBytes : 0);
+    const bool agrees = whole && header.length() == payload.size();
+    if (agrees && is_request(header)) {
         link::ControlMessage request;
         ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
         link.submissions->advance();
         serve_record(link, request);
+        return true;
+    }
+    if (!may_go_on()) {
+        return false;
+    }
+    if (!agrees) {
+        link.submissions->advance();
+        finish(link, header, Verdict::kMalformed, ticket);
         return true;
     }
     DeliveryRings rings(*this, link, header, payload);
@@ -226,12 +228,16 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
                       .value = outcome.created,
                       .ticket = ticket});
     }
-    finish(link, outcome.verdict, ticket);
+    finish(link, header, outcome.verdict, ticket, outcome.created);
     return true;
 }
 
-// Counts a verdict, and tells the sender unless the message was delivered.
-void Router::Impl::finish(Link& link, Verdict verdict, std::uint64_t ticket) {
+// Counts a verdict, writes it down, and tells the sender unless the message was delivered.
+void Router::Impl::finish(Link& link, const Header& header, Verdict verdict, std::uint64_t ticket,
+                          core::CapabilityId created) {
+    if (audit_ != nullptr) {
+        note(link, header, verdict, created);
+    }
     bump(counters_.verdict[static_cast<std::size_t>(verdict)]);
     ++link.counters.sent;
     switch (verdict) {
@@ -258,6 +264,7 @@ void Router::Impl::hold(Link& link, const Header& header, std::uint64_t ticket) 
     link.held_priority = header.priority();
     link.held_deadline = header.carried() == 0 ? header.timestamp() : 0;
     link.held_ticket = ticket;
+    link.held_header = header;
     if (std::ranges::find(held_, &link) == held_.end()) {
         held_.push_back(&link);
     }
@@ -290,7 +297,8 @@ void Router::Impl::give_up_held(Link& link, Verdict verdict) {
     ring::Record record;
     if (link.submissions->peek(record) == ring::Poll::kRecord) {
         link.submissions->advance();
-        finish(link, verdict, link.held_ticket);  // told before it is given back: see Impl::await_judged
+        finish(link, link.held_header, verdict,
+               link.held_ticket);  // told before it is given back: see Impl::await_judged
         link.submissions->release();
         touch_sender(link);
     }

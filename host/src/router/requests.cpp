@@ -32,6 +32,21 @@ Result<void> make_wake_pipe(UniqueFd& mine, UniqueFd& theirs) {
     return {};
 }
 
+// What takes authority away, or only looks, is done also when it can't be written down at once.
+bool gives_authority(Request what) {
+    switch (what) {
+        case Request::kClose:
+        case Request::kRevoke:
+        case Request::kRelease:
+        case Request::kList:
+        case Request::kCancel:
+        case Request::kInspect:
+            return false;
+        default:
+            return true;
+    }
+}
+
 }  // namespace
 
 void Router::Impl::serve(Link& link) {
@@ -93,10 +108,16 @@ void Router::Impl::answer(Link& link, const ControlMessage& request, Answer& rep
     const bool greeting = what == Request::kHello || what == Request::kMapped;
     Result<void> done = Status::kBadRequest;
     if (greeting || link.state == Link::State::kLive) {
-        done = dispatch(link, what, request, reply);
+        serving_ = request.request;
+        done = gives_authority(what) && !may_go_on() ? Status::kAuditUnavailable
+                                                     : dispatch(link, what, request, reply);
+        serving_ = 0;
     }
     if (!done) {
         reply.fail(done.error());
+    }
+    if (audit_ != nullptr && !greeting) {
+        note_request(link, request, reply);
     }
 }
 
@@ -219,6 +240,9 @@ Result<void> Router::Impl::seal(Link& link) {
     // shared open file can make us block.
     watch(link.bell.get(), EPOLLIN | EPOLLET, router::tag_of(router::Watch::kBell, link.id, link.serial));
     activate(link);
+    if (audit_ != nullptr) {
+        note_link(link, true, Status::kSystem);
+    }
     return {};
 }
 

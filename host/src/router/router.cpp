@@ -111,6 +111,7 @@ Router::Impl::Impl(RouterOptions options)
 Router::Impl::~Impl() {
     const SigpipeGuard guard;
     drain_all();
+    close_audit();
     if (!bound_path_.empty()) {
         ::unlink(bound_path_.c_str());
     }
@@ -134,6 +135,11 @@ void Router::Impl::watch(int fd, std::uint32_t events, std::uint64_t tag) {
 Result<void> Router::Impl::listen() {
     if (listener_) {
         return {};
+    }
+    if (!options_.audit.directory.empty() && audit_ == nullptr) {
+        if (auto opened = open_audit(); !opened) {
+            return opened;
+        }
     }
     if (!options_.qubit_ledger.empty()) {
         auto ledger = quantum::Ledger::open(options_.qubit_ledger);
@@ -199,8 +205,10 @@ void Router::Impl::run() {
             handle_events(0);
             rest_quiet_links();
             sweep_qubits();
+            tend_audit();
         }
         if (!worked && now_ns_ - last_work >= spin) {
+            flush_runs();
             sleep();
             read_clock();
             last_work = now_ns_;
@@ -270,6 +278,14 @@ void Router::Impl::take_over_requests() {
     }
     for (UniqueFd& socket : adopted) {
         admit(std::move(socket));
+    }
+    if (audit_changed_.exchange(false, std::memory_order_acquire)) {
+        // What had to wait for the log is still in the rings.
+        for (auto& link : links_) {
+            if (link != nullptr) {
+                activate(*link);
+            }
+        }
     }
 }
 
@@ -411,6 +427,9 @@ void Router::Impl::close_link(Link& link, Error reason) {
         link.closing = true;
         drain(link);
     }
+    if (audit_ != nullptr && link.state == Link::State::kLive) {
+        note_link(link, false, reason);
+    }
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);
@@ -486,7 +505,7 @@ void Router::Impl::activate(Link& link) {
 void Router::Impl::deactivate(Link& link) {
     ring::Waiter<> waiter(link.memory.shared().router);
     waiter.announce();
-    if (link.submissions->pending() && !link.held && !link.choked) {
+    if (link.submissions->pending() && !link.held && !link.choked && may_go_on()) {
         waiter.retract();
         link.idle_since = now_ns_;
         return;

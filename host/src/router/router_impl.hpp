@@ -8,6 +8,7 @@
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
 //       qubits.cpp     linear resources and the ledger of their holders
+//     auditing.cpp   what is written down of all this
 //     listing.cpp    what `list` answers
 
 #include <atomic>
@@ -19,6 +20,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "audit/folder.hpp"
+#include "audit/log.hpp"
 #include "core/capability_table.hpp"
 #include "core/directory.hpp"
 #include "core/route.hpp"
@@ -83,7 +86,8 @@ struct Router::Impl {
     bool pass();
     std::uint32_t pump(router::Link& link, std::uint32_t most);
     bool judge(router::Link& link, const ring::Record& record);
-    void finish(router::Link& link, Verdict verdict, std::uint64_t ticket);
+    void finish(router::Link& link, const Header& header, Verdict verdict, std::uint64_t ticket,
+                core::CapabilityId created = 0);
     void hold(router::Link& link, const Header& header, std::uint64_t ticket);
     bool retry_held(router::Link& link);
     void give_up_held(router::Link& link, Verdict verdict);
@@ -131,6 +135,22 @@ struct Router::Impl {
     /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
 
+    // --- auditing.cpp ---
+    Result<void> open_audit();
+    void close_audit();
+    /// False while the audit log can't be written and the policy wants it.
+    [[nodiscard]] bool may_go_on() const {
+        return audit_ == nullptr || policy_.continue_without_audit || audit_->accepting();
+    }
+    void note(const router::Link& link, const Header& header, Verdict verdict, core::CapabilityId created);
+    void note_request(const router::Link& link, const link::ControlMessage& request,
+                      const router::Answer& reply);
+    void note_link(const router::Link& link, bool opened, Error reason);
+    void note_ended(const Entry& entry, core::CapabilityId id, core::ProcessId by);
+    void keep_record(const audit::Record& record);
+    void tend_audit();
+    void flush_runs();
+
     // --- qubits.cpp ---
     using QubitMap = std::map<core::ObjectId, router::Qubit>;
     void recover_qubits();
@@ -177,6 +197,11 @@ struct Router::Impl {
     std::unordered_map<core::ObjectId, std::string> name_of_;
     std::map<std::uint32_t, router::User> users_;
     std::map<std::int32_t, std::uint32_t> connections_of_pid_;
+    std::unique_ptr<audit::Log> audit_;
+    audit::RunFolder runs_;
+    std::uint64_t wall_offset_ns_ = 0;  ///< CLOCK_REALTIME less our clock
+    std::uint64_t next_tending_ns_ = 0;
+    std::uint8_t serving_ = 0;  ///< the request that is being answered
     quantum::Ledger ledger_;
     QubitMap qubits_;
     std::uint64_t next_sweep_ns_ = 0;
@@ -200,6 +225,7 @@ struct Router::Impl {
 
     std::atomic<bool> stopping_{false};
     std::atomic<bool> errands_{false};
+    std::atomic<bool> audit_changed_{false};
     std::mutex errands_mutex_;
     std::vector<UniqueFd> adopted_;
     std::unique_ptr<Policy> new_policy_;
