@@ -1,5 +1,5 @@
-// One-way messages: a thousand are posted without waiting for each, then `flush` learns of all verdicts at once.
-// Here both ends are in one program, each with a connection of its own; they could be two programs.
+// One-way messages: a thousand are posted without waiting for each, then `flush` learns of all verdicts at
+// once. Here both ends are in one program, each with a connection of its own; they could be two programs.
 // Run: oneway
 #include <keyway/connection.hpp>
 

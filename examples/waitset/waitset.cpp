@@ -25,25 +25,31 @@ int main() {
     }
 
     int rallies = 0;
-    set.add(left, [&](const Ready&) {
-           while (left.try_receive()) {
-               if (++rallies == 5) {
-                   [[maybe_unused]] auto written = ::write(ends[1], "x", 1);
-               } else {
-                   left.send(keyway::Outgoing::to(to_right, "ping")).value();
-               }
-           }
-       }).value();
-    set.add(right, [&](const Ready&) {
-           while (right.try_receive()) {
-               right.send(keyway::Outgoing::to(to_left, "pong")).value();
-           }
-       }).value();
+    set.add(left,
+            [&](const Ready&) {
+                while (left.try_receive()) {
+                    if (++rallies == 5) {
+                        [[maybe_unused]] auto written = ::write(ends[1], "x", 1);
+                    } else {
+                        left.send(keyway::Outgoing::to(to_right, "ping")).value();
+                    }
+                }
+            })
+        .value();
+    set.add(right,
+            [&](const Ready&) {
+                while (right.try_receive()) {
+                    right.send(keyway::Outgoing::to(to_left, "pong")).value();
+                }
+            })
+        .value();
     bool piped = false;
-    set.add_descriptor(ends[0], EPOLLIN, [&](const Ready& ready) {
-           piped = true;
-           set.remove(ready.id);
-       }).value();
+    set.add_descriptor(ends[0], EPOLLIN,
+                       [&](const Ready& ready) {
+                           piped = true;
+                           set.remove(ready.id);
+                       })
+        .value();
     set.add_timer(keyway::Deadline::in(std::chrono::milliseconds(10)),
                   [&](const Ready&) { left.send(keyway::Outgoing::to(to_right, "ping")).value(); });
     while (!piped) {

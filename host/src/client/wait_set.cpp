@@ -344,14 +344,12 @@ bool WaitSet::remove(Id id) {
     if (found == impl_->entries.end()) {
         return false;
     }
-    const bool was_there = !found->second->spent;
     if (const auto& membership = found->second->membership; membership && membership->source != nullptr) {
         membership->source->disarm();
         membership->source->membership_.reset();
     }
     std::erase(impl_->spent, id);
-    impl_->remove(id);
-    return was_there;
+    return impl_->remove(id);
 }
 
 std::size_t WaitSet::size() const noexcept {
@@ -379,7 +377,13 @@ Result<std::size_t> WaitSet::dispatch(Deadline deadline) {
     }
     std::size_t called = 0;
     for (const Found& one : *found) {
-        if (!one.entry->removed && one.entry->callback) {
+        if (one.entry->removed) {
+            continue;
+        }
+        if (one.entry->spent) {
+            remove(one.ready.id);
+        }
+        if (one.entry->callback) {
             one.entry->callback(one.ready);
             ++called;
         }
