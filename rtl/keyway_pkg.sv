@@ -121,6 +121,8 @@ package keyway_pkg;
   localparam logic [7:0] StatusNoSuchQubit = 8'h56;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
+  localparam logic [7:0] StatusNoSuchMethod = 8'h64;
+  localparam logic [7:0] StatusServiceFailed = 8'h65;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.

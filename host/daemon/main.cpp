@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "base/units.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/systemd.hpp"
@@ -19,6 +20,7 @@ struct Options {
     std::string policy = KEYWAY_SYSCONFDIR "/keyway/policy.toml";
     std::string socket = "/run/keyway/router.sock";
     std::string qubit_ledger;
+    AuditOptions audit;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
     bool check_policy = false;
@@ -31,6 +33,26 @@ void describe(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_option("--socket", options.socket,
                    "Where processes connect, unless a service manager passes a socket")
+        ->capture_default_str();
+    app.add_option("--audit", options.audit.directory, "Folder of the audit log; none: no log");
+    app.add_option(
+        "--audit-key", options.audit.key_file,
+        "File of the key that the log is sealed with; made if need be. Default: `key` in the folder");
+    app.add_option_function<std::string>(
+           "--audit-segment",
+           [&options](const std::string& text) {
+               const auto bytes = units::parse_size(text);
+               if (!bytes || *bytes < 4096) {
+                   throw CLI::ValidationError(
+                       "--audit-segment",
+                       std::string("needs ") + std::string(units::kSizeForm) + ", and no less than 4096");
+               }
+               options.audit.segment_bytes = *bytes;
+           },
+           "Size at which a new file of the log is begun")
+        ->type_name("SIZE")
+        ->default_str("64MiB");
+    app.add_option("--audit-keep", options.audit.keep, "Files of the log to keep; 0: all")
         ->capture_default_str();
     app.add_option("--qubit-ledger", options.qubit_ledger,
                    "File that says who holds which qubit, also after the router was killed");
@@ -83,6 +105,7 @@ int main(int argc, char** argv) {
         return exit_code::kCannotListen;
     }
     return daemon::serve({.router = {.policy = {},
+                                     .audit = options.audit,
                                      .socket = options.socket,
                                      .listening_socket = *activated,
                                      .capability_slots = options.slots,

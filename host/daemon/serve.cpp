@@ -56,13 +56,17 @@ bool read_policy(const std::filesystem::path& file, Policy& policy) {
 
 std::string why_not_listening(const Error& error) {
     if (error == Error{Status::kCorrupt}) {
-        return "the file of --qubit-ledger is no ledger of this version; choose another, or remove it";
+        return "the audit log or the qubit ledger there is not of this version, or was changed; see the line "
+               "above, and "
+               "choose another --audit or --qubit-ledger";
     }
     switch (error.system_error()) {
         case 0:
             return error.message();
         case EWOULDBLOCK:
-            return "another router has the qubit ledger; stop it, or choose another --qubit-ledger";
+            return "another router has the audit log or the qubit ledger; stop it, or choose another --audit "
+                   "or "
+                   "--qubit-ledger";
         case EADDRINUSE:
             return "another router listens there; stop it, or choose another --socket";
         case ENOENT:

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
     tool::add_message_commands(app, session);
     tool::add_list_command(app, session);
     tool::add_authority_commands(app, session);
+    tool::add_audit_commands(app, session);
     tool::add_demo_command(app, session);
     app.footer(
         "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no router, 4 too late, 5 the other side is gone,\n"

@@ -54,6 +54,7 @@ void add_message_commands(CLI::App& app, Session& session);    // messages.cpp: 
 void add_list_command(CLI::App& app, Session& session);        // list.cpp: ls
 void add_authority_commands(CLI::App& app, Session& session);  // authority.cpp: grant, revoke
 void add_demo_command(CLI::App& app, Session& session);        // demo.cpp: demo
+void add_audit_commands(CLI::App& app, Session& session);      // audit.cpp: audit show, verify, why
 
 // --- option types ---
 

@@ -59,6 +59,12 @@ TEST(Policy, ThePermissivePolicyLetsEverybodyRegisterAndLookUpEverythingAndNobod
     EXPECT_TRUE(policy.rules[0].qubits);
 }
 
+TEST(Policy, GoesOnWithoutTheAuditLogOnlyWhenItSaysSo) {
+    EXPECT_FALSE(parsed("version = 1\n").continue_without_audit);
+    EXPECT_FALSE(parsed("version = 1\n[audit]\non_failure = \"stop\"\n").continue_without_audit);
+    EXPECT_TRUE(parsed("version = 1\n[audit]\non_failure = \"continue\"\n").continue_without_audit);
+}
+
 TEST(Policy, LimitsAreReadAndThoseNotGivenKeepTheirDefaults) {
     const Policy policy = parsed(R"(
 version = 1
@@ -184,11 +190,13 @@ const Fault kFaults[] = {
     {"NoVersion", "# version goes missing\n[limits]", 1, 1, {"version = 1"}},
     {"WrongVersion", "version = 2", 1, 11, {"version = 1 only"}},
     {"VersionOfAnotherType", "version = \"1\"", 1, 11, {"the string \"1\""}},
+    {"AuditOnFailureIsUnknown", "[audit]\non_failure = \"panic\"", 3, 14, {"\"stop\" or \"continue\""}},
+    {"AuditKeyIsUnknown", "[audit]\nfolder = \"/\"", 3, 1, {"on_failure"}},
     {"UnknownTopLevelKey",
      "rules = []",
      2,
      1,
-     {"no key \"rules\"", "did you mean \"rule\"?", "version, limits, rule"}},
+     {"no key \"rules\"", "did you mean \"rule\"?", "version, limits, audit, rule"}},
     {"UnknownKeyNearNothing", "colour = 1", 2, 1, {"no key \"colour\" at the top level. Allowed are"}},
     {"UnknownLimit",
      "[limits.process]\nconections = 1",

@@ -32,7 +32,7 @@ def commands_in(text):
 class Completion(SystemTest):
     def test_offers_the_sub_commands_of_help(self):
         commands = commands_in(help_of("keyway"))
-        self.assertEqual(len(commands), 8)
+        self.assertEqual(len(commands), 9)
         self.assertEqual(completions("keyway", ""), commands)
         self.assertEqual(completions("keyway", "l"), ["listen", "ls"])
 
@@ -40,6 +40,13 @@ class Completion(SystemTest):
         self.assertEqual(completions("keyway", "-"), options_in(help_of("keyway")))
         for command in commands_in(help_of("keyway")):
             self.assertEqual(completions("keyway", command, "-"), options_in(help_of("keyway", command)), command)
+
+    def test_offers_the_sub_commands_of_audit_and_their_options(self):
+        commands = commands_in(help_of("keyway", "audit"))
+        self.assertEqual(completions("keyway", "audit", ""), commands)
+        for command in commands:
+            self.assertEqual(completions("keyway", "audit", command, "-"),
+                             options_in(help_of("keyway", "audit", command)), command)
 
     def test_offers_the_options_of_help_for_the_daemon(self):
         self.assertEqual(completions("keywayd", "-"), options_in(help_of("keywayd")))

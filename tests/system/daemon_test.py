@@ -53,12 +53,12 @@ class QubitLedger(SystemTest):
         other = ["--policy", self.policy, "--socket", self.folder / "other.sock", "--qubit-ledger", ledger]
         done = subprocess.run([str(BIN / "keywayd"), *map(str, other)], capture_output=True, check=False)
         self.assertEqual(done.returncode, 3)
-        self.assertIn(b"another router has the qubit ledger", done.stderr)
+        self.assertIn(b"another router has the audit log or the qubit ledger", done.stderr)
         (self.folder / "diary").write_text("dear diary")
         other[-1] = self.folder / "diary"
         done = subprocess.run([str(BIN / "keywayd"), *map(str, other)], capture_output=True, check=False)
         self.assertEqual(done.returncode, 3)
-        self.assertIn(b"is no ledger", done.stderr)
+        self.assertIn(b"is no qubit ledger", done.stderr)
         self.assertEqual((self.folder / "diary").read_text(), "dear diary")
 
 

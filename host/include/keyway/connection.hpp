@@ -236,6 +236,7 @@ class Connection : public Waitable {
     /// has gone: the next receive says so.
     [[nodiscard]] bool arm() override;
     void disarm() override;
+    [[nodiscard]] bool still_armed() const override;
 
     // --- authority (sending half) ---
 

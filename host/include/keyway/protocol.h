@@ -257,6 +257,10 @@
 #define KEYWAY_STATUS_UNWANTED_DESCRIPTORS 82
 /* No process of that id is connected. */
 #define KEYWAY_STATUS_NO_SUCH_PROCESS 83
+/* The service has no method of that number. */
+#define KEYWAY_STATUS_NO_SUCH_METHOD 100
+/* The service failed while it handled the call. */
+#define KEYWAY_STATUS_SERVICE_FAILED 101
 /* The router is draining and takes nothing new. */
 #define KEYWAY_STATUS_SHUTTING_DOWN 81
 

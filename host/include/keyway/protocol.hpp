@@ -346,6 +346,8 @@ enum class Status : std::uint8_t {
     kNoSuchQubit = 86,  ///< No qubit of that number that this process may take over.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
+    kNoSuchMethod = 100,  ///< The service has no method of that number.
+    kServiceFailed = 101,  ///< The service failed while it handled the call.
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -393,6 +395,10 @@ enum class Status : std::uint8_t {
             return "unwanted_descriptors";
         case Status::kNoSuchProcess:
             return "no_such_process";
+        case Status::kNoSuchMethod:
+            return "no_such_method";
+        case Status::kServiceFailed:
+            return "service_failed";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -443,6 +449,10 @@ enum class Status : std::uint8_t {
             return "Descriptors came with a request; the router takes none and has closed them.";
         case Status::kNoSuchProcess:
             return "No process of that id is connected.";
+        case Status::kNoSuchMethod:
+            return "The service has no method of that number.";
+        case Status::kServiceFailed:
+            return "The service failed while it handled the call.";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -493,13 +503,17 @@ enum class Status : std::uint8_t {
             return "send no descriptors: the router makes all shared memory itself";
         case Status::kNoSuchProcess:
             return "list the connected processes with `keyway ls`";
+        case Status::kNoSuchMethod:
+            return "check that caller and service are of the same release";
+        case Status::kServiceFailed:
+            return "see the service's own log";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 22;
+inline constexpr std::size_t kStatusCount = 24;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {

@@ -623,6 +623,13 @@ void Connection::disarm() {
     impl_->receiving.sleeper().retract();
 }
 
+// What was set aside for `receive` by a call rings no bell, so looking is part of it.
+bool Connection::still_armed() const {
+    const ReceivingHalf& half = impl_->receiving;
+    return impl_->receiving.sleeper().announced() && !half.ready() && !half.corrupt() &&
+           !impl_->receiver_gone;
+}
+
 Result<std::vector<Received>> Connection::receive_batch(std::size_t most, Deadline deadline) {
     std::vector<Received> messages;
     if (most == 0) {

@@ -22,6 +22,10 @@ class Sleeper {
     /// From here on the router writes to the pipe when it has something for this half.
     void announce() { ring::Waiter<>(*word_).announce(); }
     void retract() { ring::Waiter<>(*word_).retract(); }
+    /// The announcement stands: nobody has been woken by it yet.
+    [[nodiscard]] bool announced() const {
+        return ring::NativeAtomics::load(word_->parked, std::memory_order_relaxed) != 0;
+    }
     /// Takes all wake-ups out of the pipe.
     void quiet() const {
         char tokens[64];

@@ -144,6 +144,9 @@ Result<void> Router::Impl::listen() {
     if (!options_.qubit_ledger.empty()) {
         auto ledger = quantum::Ledger::open(options_.qubit_ledger);
         if (!ledger) {
+            if (ledger.error() == Error{Status::kCorrupt}) {
+                log(options_.qubit_ledger + " is no qubit ledger of this version");
+            }
             return ledger.error();
         }
         ledger_ = std::move(*ledger);
