@@ -64,6 +64,7 @@ package keyway_pkg;
   localparam logic [3:0] KindProcess = 4'h6;
   localparam logic [3:0] KindDevice = 4'h7;
   localparam logic [3:0] KindObserver = 4'h8;
+  localparam logic [3:0] KindChannel = 4'h9;
 
   // Flags of a capability entry, a bit each.
   localparam logic [3:0] EntryFlagValid = 4'h1;
@@ -115,6 +116,8 @@ package keyway_pkg;
   localparam logic [7:0] StatusSystem = 8'h50;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
+  localparam logic [7:0] StatusDeclined = 8'h5F;
+  localparam logic [7:0] StatusAborted = 8'h60;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.
@@ -136,6 +139,8 @@ package keyway_pkg;
   localparam logic [7:0] RequestList = 8'h9;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
+  localparam logic [7:0] RequestOpenChannel = 8'h28;
+  localparam logic [7:0] RequestAcceptChannel = 8'h29;
 
   // Vendor requests of the board's firmware (bRequest).
   localparam logic [7:0] UsbRequestLoadRam = 8'hA0;

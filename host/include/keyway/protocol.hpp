@@ -119,6 +119,7 @@ enum class Kind : std::uint8_t {
     kProcess = 6,  ///< Another process.
     kDevice = 7,  ///< A router device.
     kObserver = 8,  ///< Sight of the router's state beyond one's own.
+    kChannel = 9,  ///< One end of a lane or stream: memory between two processes.
 };
 /// The name of a kind as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Kind value) noexcept {
@@ -139,11 +140,13 @@ enum class Kind : std::uint8_t {
             return "device";
         case Kind::kObserver:
             return "observer";
+        case Kind::kChannel:
+            return "channel";
     }
     return "unknown";
 }
 /// Number of values of Kind.
-inline constexpr std::size_t kKindCount = 8;
+inline constexpr std::size_t kKindCount = 9;
 
 /// Flags of a capability entry, a bit each.
 namespace entry_flag {
@@ -340,6 +343,8 @@ enum class Status : std::uint8_t {
     kSystem = 80,  ///< The operating system refused; errno says why.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
+    kDeclined = 95,  ///< The process at the other end did not want the lane or stream.
+    kAborted = 96,  ///< One side broke the stream off; its reason says why.
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -383,6 +388,10 @@ enum class Status : std::uint8_t {
             return "unwanted_descriptors";
         case Status::kNoSuchProcess:
             return "no_such_process";
+        case Status::kDeclined:
+            return "declined";
+        case Status::kAborted:
+            return "aborted";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -429,6 +438,10 @@ enum class Status : std::uint8_t {
             return "Descriptors came with a request; the router takes none and has closed them.";
         case Status::kNoSuchProcess:
             return "No process of that id is connected.";
+        case Status::kDeclined:
+            return "The process at the other end did not want the lane or stream.";
+        case Status::kAborted:
+            return "One side broke the stream off; its reason says why.";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -475,13 +488,17 @@ enum class Status : std::uint8_t {
             return "send no descriptors: the router makes all shared memory itself";
         case Status::kNoSuchProcess:
             return "list the connected processes with `keyway ls`";
+        case Status::kDeclined:
+            return "ask the service's owner whether it takes lanes or streams, or send messages";
+        case Status::kAborted:
+            return "see the reason that came along";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 20;
+inline constexpr std::size_t kStatusCount = 22;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -523,6 +540,8 @@ enum class Request : std::uint8_t {
     kList = 9,  ///< What the process may see of the router's state, as JSON.
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
+    kOpenChannel = 40,  ///< Makes a lane or stream to an endpoint's owner, who is asked.
+    kAcceptChannel = 41,  ///< Takes one's end of a lane or stream that was offered.
 };
 /// The name of a request as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Request value) noexcept {
@@ -549,11 +568,15 @@ enum class Request : std::uint8_t {
             return "cancel";
         case Request::kInspect:
             return "inspect";
+        case Request::kOpenChannel:
+            return "open_channel";
+        case Request::kAcceptChannel:
+            return "accept_channel";
     }
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 11;
+inline constexpr std::size_t kRequestCount = 13;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

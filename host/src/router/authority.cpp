@@ -123,6 +123,10 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 }
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
+    if (Kind{entry.kind()} == Kind::kChannel) {
+        channel_capability_ended(slot, entry, by);
+        return;
+    }
     tell_ended(entry, core::make_capability_id(entry.generation(), slot), by);
 }
 

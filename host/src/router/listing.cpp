@@ -119,7 +119,8 @@ std::string Router::Impl::listing(const Link& viewer) const {
                   {"capabilities", {{"used", table_.in_use()}, {"slots", table_.slot_count()}}}}},
                 {"processes", std::move(processes)},
                 {"endpoints", std::move(endpoints)},
-                {"capabilities", std::move(capabilities)}}
+                {"capabilities", std::move(capabilities)},
+                {"channels", list_channels(viewer, all)}}
         .dump();
 }
 

@@ -188,6 +188,7 @@ void Router::Impl::run() {
             last_control = now_ns_;
             handle_events(0);
             rest_quiet_links();
+            tend_channels();
         }
         if (!worked && now_ns_ - last_work >= spin) {
             sleep();
@@ -276,6 +277,10 @@ void Router::Impl::handle_events(int timeout_ms) {
             std::uint64_t value = 0;
             [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &value, sizeof value);
             take_over_requests();
+            continue;
+        }
+        if (watch == Watch::kChannel) {
+            channel_hung_up(static_cast<core::ObjectId>(tag >> 32 & 0xFFFF), static_cast<std::uint32_t>(tag));
             continue;
         }
         Link* link = link_of(static_cast<core::ProcessId>(tag >> 32 & 0xFFFF));
@@ -510,7 +515,7 @@ void Router::Impl::sleep() {
         return;
     }
     // Whoever makes room for a held message, or reads its notices, rings as well.
-    std::uint64_t earliest = UINT64_MAX;
+    std::uint64_t earliest = channels_.due_ns;
     for (Link* link : held_) {
         Link* full = link_of(link->held_for);
         if (full == nullptr || full->state != Link::State::kLive) {

@@ -7,6 +7,7 @@
 //     requests.cpp   what processes ask of the router itself; the answers are in
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
+//       channels.cpp   lanes and streams: opening, taking, ending, counting
 //     listing.cpp    what `list` answers
 
 #include <atomic>
@@ -24,6 +25,7 @@
 #include "keyway/router.hpp"
 #include "link/control.hpp"
 #include "router/answer.hpp"
+#include "router/channels.hpp"
 #include "router/link.hpp"
 
 namespace keyway {
@@ -36,7 +38,7 @@ inline constexpr std::uint8_t kEndpointRights =
 inline constexpr std::uint8_t kTopicRights = right::kRead | right::kWrite | right::kGrant | right::kRevoke;
 
 /// What an epoll event is about.
-enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell };
+enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell, kChannel };
 
 /// Watch, process id, and the link's serial, which tells a late event from one of a new link with the same
 /// id.
@@ -127,6 +129,24 @@ struct Router::Impl {
     /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
 
+    // --- channels.cpp ---
+    Result<void> open_channel(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> accept_channel(router::Link& link, const link::ControlMessage& request,
+                                router::Answer& reply);
+    Result<void> make_channel_files(router::Channel& channel, router::Answer& reply);
+    void offer_channel(router::Link& peer, const router::Channel& channel);
+    /// For on_ended(): a capability of a channel's end has ended.
+    void channel_capability_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
+    void channel_hung_up(core::ObjectId object, std::uint32_t serial);
+    /// In force at once for both ends: what follows is refused by whoever would take it.
+    void end_channel(router::Channel& channel, Error reason);
+    /// Expiry, counts, and the last of channels that are over. Costs nothing when nothing is due.
+    void tend_channels();
+    bool look_at_counts(router::Channel& channel);
+    void note_channel_run(router::Channel& channel, router::Channel::End& end, const router::ChannelRun& run);
+    void forget_channel(const router::Channel& channel);
+    [[nodiscard]] nlohmann::json list_channels(const router::Link& viewer, bool all) const;
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -178,6 +198,8 @@ struct Router::Impl {
     std::mutex errands_mutex_;
     std::vector<UniqueFd> adopted_;
     std::unique_ptr<Policy> new_policy_;
+
+    router::Channels channels_;
 };
 
 }  // namespace keyway
