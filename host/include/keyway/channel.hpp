@@ -7,7 +7,8 @@
 //
 //     opener                          router                              acceptor
 //       | open_lane(capability) ------->| checks DEVICE (WRITE for a stream), limits
-//       |                               |--- offer, as a message to the endpoint ---->| offered_channel(message)
+//       |                               |--- offer, as a message to the endpoint ---->|
+//       offered_channel(message)
 //       |<------------------------------|<------------------------------ accept_lane(message), or decline()
 //       |<========================== messages, without the router =========================>|
 //

@@ -10,30 +10,32 @@
 //     keyway::LaneMessage message;
 //     lane.receiver().receive(message);
 //
-// The routed path takes two hops, and the router enforces everything on it. A lane takes one hop, for those who
-// hold the right DEVICE on an endpoint's capability. It has a ring each way; both ends may send and receive.
+// The routed path takes two hops, and the router enforces everything on it. A lane takes one hop, for those
+// who hold the right DEVICE on an endpoint's capability. It has a ring each way; both ends may send and
+// receive.
 //
-// WHAT A LANE ENFORCES. Only a holder of DEVICE gets one, and only with the acceptor's consent. The receiver's
-// library checks for each message, before it takes it, that the authority is in force (a page that only the
-// router can write), that the message is well-formed and the next in sequence, and stamps sender, badge and
-// receiver itself from what the router said: a sender can't claim to be somebody else. Revocation, expiry and
-// either side's death are in force at once for whatever is taken after that. A sender that writes garbage gets
-// `corrupt` at the receiver, and harms nobody else.
+// WHAT A LANE ENFORCES. Only a holder of DEVICE gets one, and only with the acceptor's consent. The
+// receiver's library checks for each message, before it takes it, that the authority is in force (a page that
+// only the router can write), that the message is well-formed and the next in sequence, and stamps sender,
+// badge and receiver itself from what the router said: a sender can't claim to be somebody else. Revocation,
+// expiry and either side's death are in force at once for whatever is taken after that. A sender that writes
+// garbage gets `corrupt` at the receiver, and harms nobody else.
 //
 // WHAT A LANE DOES NOT ENFORCE. The router sees none of the messages. So
 //   - A sender and a receiver who conspire are not held to anything. The checks run in the receiver's own
 //     process: a receiver that doesn't want them can go on reading the shared memory after a revocation, for
 //     as long as the sender goes on writing to it, and both can keep it mapped for ever. Who needs revocation
 //     to bind both sides uses the routed path.
-//   - Nothing can be carried: no capability is given or handed off on a lane, there are no calls (EXECUTE), no
+//   - Nothing can be carried: no capability is given or handed off on a lane, there are no calls (EXECUTE),
+//   no
 //     topics, no priorities, and no verdict of the router.
 //   - The audit log has runs, not messages: each end counts what it puts in and takes out, the router reads
 //     both counts, notes them as runs, and says so when they differ at the end. An end counts what it likes;
 //     two who conspire count nothing.
 //   - `timestamp` is not stamped (0), and the payload is the sender's, as ever.
 //
-// THREADS. The sending and the receiving half belong to one thread at a time each; they may be two. Opening and
-// accepting are requests: for the thread of the connection's sending half. The lane must not outlive its
+// THREADS. The sending and the receiving half belong to one thread at a time each; they may be two. Opening
+// and accepting are requests: for the thread of the connection's sending half. The lane must not outlive its
 // connection. A forked child must not touch it: the memory is not mapped there.
 
 #include <chrono>
@@ -86,10 +88,10 @@ class LaneSender : public Waitable {
     LaneSender(const LaneSender&) = delete;
     LaneSender& operator=(const LaneSender&) = delete;
 
-    /// Puts a message in and wakes the receiver if it sleeps. Waits for room until the deadline (`timed_out`).
-    /// `payload` has at most 4096 bytes, `type` is kData or kControl. Errors, also while waiting:
-    /// `peer_gone`, `revoked`, `expired`, `router_gone`, `corrupt`, `bad_argument`. Success says that it is in
-    /// the ring, not that it was taken.
+    /// Puts a message in and wakes the receiver if it sleeps. Waits for room until the deadline
+    /// (`timed_out`). `payload` has at most 4096 bytes, `type` is kData or kControl. Errors, also while
+    /// waiting: `peer_gone`, `revoked`, `expired`, `router_gone`, `corrupt`, `bad_argument`. Success says
+    /// that it is in the ring, not that it was taken.
     Result<void> send(std::span<const std::byte> payload, Deadline deadline = Deadline::never(),
                       Type type = Type::kData);
     Result<void> send(std::string_view text, Deadline deadline = Deadline::never()) {
@@ -121,8 +123,8 @@ class LaneReceiver : public Waitable {
     LaneReceiver& operator=(const LaneReceiver&) = delete;
 
     /// Takes the next message. Errors: `timeout`; `peer_gone`, once all that came before was taken;
-    /// `revoked`, `expired` and `router_gone`, with which what was not taken is lost; `corrupt`, for ever, when
-    /// the peer wrote something impossible. `message` holds nothing useful after an error.
+    /// `revoked`, `expired` and `router_gone`, with which what was not taken is lost; `corrupt`, for ever,
+    /// when the peer wrote something impossible. `message` holds nothing useful after an error.
     Result<void> receive(LaneMessage& message, Deadline deadline = Deadline::never());
     /// The same without waiting: `would_block`.
     Result<void> try_receive(LaneMessage& message);
@@ -157,10 +159,11 @@ class Lane {
     std::unique_ptr<Impl> impl_;
 };
 
-/// Opens a lane to the owner of the endpoint that `capability` is for, and waits until it is accepted. Errors:
-/// `no_such_capability`, `expired`, `wrong_object`, `insufficient_rights` (DEVICE is missing), `linearity` (the
-/// capability is good for one message only), `bad_argument` (ring size; the endpoint is our own), `limit`,
-/// `full` (the owner has no room for the offer), `declined`, `peer_gone`, `timeout`, `revoked`, `router_gone`.
+/// Opens a lane to the owner of the endpoint that `capability` is for, and waits until it is accepted.
+/// Errors: `no_such_capability`, `expired`, `wrong_object`, `insufficient_rights` (DEVICE is missing),
+/// `linearity` (the capability is good for one message only), `bad_argument` (ring size; the endpoint is our
+/// own), `limit`, `full` (the owner has no room for the offer), `declined`, `peer_gone`, `timeout`,
+/// `revoked`, `router_gone`.
 [[nodiscard]] Result<Lane> open_lane(Connection& connection, const Capability& capability,
                                      const LaneOptions& options = {}, Deadline deadline = Deadline::never());
 /// Takes an offered lane. Of the options only `spin` counts. Errors: `bad_argument` (no offer of a lane),

@@ -13,9 +13,9 @@
 // In between is a ring of bytes; whoever finds it full or empty waits, so a slow reader slows its writer down
 // and nothing is dropped.
 //
-// IN PLACE. `reserve` gives the writer a contiguous piece of the ring to fill in, `commit` publishes it. `peek`
-// shows the reader all that is there, contiguous, and `release` gives room back. No byte is copied then. The
-// ring is mapped twice in a row, so a piece may run over its end.
+// IN PLACE. `reserve` gives the writer a contiguous piece of the ring to fill in, `commit` publishes it.
+// `peek` shows the reader all that is there, contiguous, and `release` gives room back. No byte is copied
+// then. The ring is mapped twice in a row, so a piece may run over its end.
 //     A reader in place must know: the bytes are in memory that the writer can still write to. An honest one
 // doesn't; a hostile one can change them after they were checked. Who checks what it reads and then uses it
 // takes `read`, which copies once; the copy is the reader's own.
@@ -23,16 +23,17 @@
 // RECORDS. A stream opened with `records` carries pieces with their lengths: what one `write_record` put in,
 // one `peek_record` or `read_record` takes out, whole. A record has at most half of the ring less 4 bytes.
 //
-// ENDING. `finish` says that all was written; the reader gets the end after the last byte. `abort` breaks off,
-// with a number and a text: the reader gets them in place of the end, after what had been committed; from the
-// reader's side the writer gets them at once. If the writer goes without either, its reader still gets what was
-// committed, then `peer_gone`, so a cut-off stream never looks complete. Revocation and expiry cut off at once.
+// ENDING. `finish` says that all was written; the reader gets the end after the last byte. `abort` breaks
+// off, with a number and a text: the reader gets them in place of the end, after what had been committed;
+// from the reader's side the writer gets them at once. If the writer goes without either, its reader still
+// gets what was committed, then `peer_gone`, so a cut-off stream never looks complete. Revocation and expiry
+// cut off at once.
 //
-// WHAT A STREAM DOES NOT ENFORCE. As for a lane (lane.hpp): both ends are checked when it is made, and each end
-// keeps checking that the authority is in force, but in its own process. Two ends that conspire can go on using
-// the memory after a revocation. A hostile writer can write any bytes and lengths, and gets no further than
-// `corrupt` or nonsense at its reader; a hostile reader can claim to have read anything up to what was written,
-// and stop reading.
+// WHAT A STREAM DOES NOT ENFORCE. As for a lane (lane.hpp): both ends are checked when it is made, and each
+// end keeps checking that the authority is in force, but in its own process. Two ends that conspire can go on
+// using the memory after a revocation. A hostile writer can write any bytes and lengths, and gets no further
+// than `corrupt` or nonsense at its reader; a hostile reader can claim to have read anything up to what was
+// written, and stop reading.
 //
 // THREADS. Each end belongs to one thread at a time. Opening and accepting are for the thread of the
 // connection's sending half. Ends must not outlive their connection. A forked child must not touch them.
@@ -50,8 +51,8 @@
 namespace keyway {
 
 struct StreamOptions {
-    /// Bytes of the ring; a power of two, 64 KiB to 256 MiB. The opener's word counts, as for `records`. It is
-    /// charged to the opener's queue bytes, with 8 descriptors.
+    /// Bytes of the ring; a power of two, 64 KiB to 256 MiB. The opener's word counts, as for `records`. It
+    /// is charged to the opener's queue bytes, with 8 descriptors.
     std::uint32_t bytes = 256 * 1024;
     bool records = false;
     /// How long a waiting call spins before it sleeps. 0: sleeps at once.

@@ -7,10 +7,12 @@
 //
 //     status           the router writes, both ends map it read-only (sealed against writing by anybody else)
 //     data             both ends write; the router never looks at it
-//     counts, 2 times  each end writes its own, and its peer doesn't have it; the router reads it with pread()
+//     counts, 2 times  each end writes its own, and its peer doesn't have it; the router reads it with
+//     pread()
 //
-// `data` is not sealed against new writable mappings or holes, unlike a link's memory: both ends may write any
-// byte of it anyhow, so a hole is one more way to write zeros, and neither end believes what it reads there.
+// `data` is not sealed against new writable mappings or holes, unlike a link's memory: both ends may write
+// any byte of it anyhow, so a hole is one more way to write zeros, and neither end believes what it reads
+// there.
 //
 // Data of a lane:                                Data of a stream:
 //   +-------------+--------------+------------+    +---------------+------------------+
@@ -49,7 +51,7 @@ struct StatusPage {
     std::uint32_t authority;  ///< its id
     std::uint32_t opener;     ///< process ids
     std::uint32_t acceptor;
-    std::uint32_t endpoint;   ///< that the capability is for
+    std::uint32_t endpoint;  ///< that the capability is for
     std::uint64_t opened_ns;
     std::uint64_t reserved;
 };

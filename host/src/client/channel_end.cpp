@@ -88,8 +88,8 @@ Result<Mapping> Mapping::map_twice(int fd, std::size_t file_bytes, std::size_t o
     }
     Mapping mapping(static_cast<std::byte*>(space), 2 * bytes);
     for (const std::size_t half : {std::size_t{0}, bytes}) {
-        if (::mmap(mapping.data_ + half, bytes, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, static_cast<off_t>(offset)) == MAP_FAILED) {
+        if (::mmap(mapping.data_ + half, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_POPULATE,
+                   fd, static_cast<off_t>(offset)) == MAP_FAILED) {
             return Error::system();
         }
     }
@@ -256,7 +256,8 @@ void ChannelEnd::quiet(unsigned direction) const noexcept {
 bool ChannelEnd::sleep(Sleeper& sleeper, Deadline deadline) const noexcept {
     const std::uint64_t expiry = page().expiry_ns;
     const bool by_expiry = expiry != 0 && expiry < deadline.ns();
-    pollfd fds[] = {{sockets_[sleeper.direction].get(), POLLIN | POLLRDHUP, 0}, {connection_->socket.get(), POLLRDHUP, 0}};
+    pollfd fds[] = {{sockets_[sleeper.direction].get(), POLLIN | POLLRDHUP, 0},
+                    {connection_->socket.get(), POLLRDHUP, 0}};
     const bool woken = wait_for(fds, by_expiry ? Deadline::at_ns(expiry) : deadline);
     quiet(sleeper.direction);
     if (woken && ((fds[0].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0 || fds[1].revents != 0)) {

@@ -131,7 +131,8 @@ LaneReceiver::State::State(ChannelEnd& of, unsigned way)
       receiver(of.is_opener() ? of.page().opener : of.page().endpoint),
       badge(of.page().entry.badge()) {}
 
-// The checks of the one who takes: first whether it may be taken at all, then the copy, then the copy's sense.
+// The checks of the one who takes: first whether it may be taken at all, then the copy, then the copy's
+// sense.
 Result<void> LaneReceiver::State::take(Header& header, std::byte* to) {
     if (corrupt) [[unlikely]] {
         return Status::kCorrupt;

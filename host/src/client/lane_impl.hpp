@@ -33,7 +33,7 @@ struct LaneReceiver::State {
     ring::ParkWord* peer_word;  ///< of the sender at the other end
     client::ChannelEnd::Sleeper sleeper;
     channel::Count* count;
-    std::uint32_t sender;    ///< what is stamped
+    std::uint32_t sender;  ///< what is stamped
     std::uint32_t receiver;
     std::uint32_t badge;
     std::uint64_t messages = 0;

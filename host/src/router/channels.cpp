@@ -63,11 +63,11 @@ Result<UniqueFd> make_file(const char* name, std::uint64_t bytes, int seals) {
 }
 
 void set_word(const Channel& channel) {
-    ring::NativeAtomics::store(channel.status.page().word,
-                               channel::status_word(channel.entry, channel.phase,
-                                                    channel.phase == Phase::kOver ? channel.reason.code()
-                                                                                  : std::uint8_t{0}),
-                               std::memory_order_release);
+    ring::NativeAtomics::store(
+        channel.status.page().word,
+        channel::status_word(channel.entry, channel.phase,
+                             channel.phase == Phase::kOver ? channel.reason.code() : std::uint8_t{0}),
+        std::memory_order_release);
 }
 
 const char* name_of(What what) {
@@ -412,18 +412,17 @@ void Router::Impl::tend_channels() {
     auto ended = static_cast<std::size_t>(
         std::ranges::count_if(all, [](const auto& channel) { return channel->phase == Phase::kOver; }));
     std::erase_if(all, [&](const auto& channel) {
-        const bool gone = channel->phase == Phase::kOver &&
-                          (channel->counts_agree() || now_ns_ - channel->over_since >= kGraceNs ||
-                           ended > kMostEnded);
+        const bool gone =
+            channel->phase == Phase::kOver &&
+            (channel->counts_agree() || now_ns_ - channel->over_since >= kGraceNs || ended > kMostEnded);
         if (gone) {
             --ended;
             forget_channel(*channel);
         }
         return gone;
     });
-    channels_.interval_ns = changed || ended != 0
-                                ? kBusyIntervalNs
-                                : std::min(2 * channels_.interval_ns, kQuietIntervalNs);
+    channels_.interval_ns =
+        changed || ended != 0 ? kBusyIntervalNs : std::min(2 * channels_.interval_ns, kQuietIntervalNs);
     channels_.due_ns = all.empty() ? UINT64_MAX : now_ns_ + channels_.interval_ns;
     for (const auto& channel : all) {
         if (channel->expiry_ns != 0 && channel->phase != Phase::kOver) {

@@ -79,10 +79,10 @@ struct Channel {
     End acceptor;
 
     StatusMapping status;
-    UniqueFd data_fd;    ///< until the offer is taken
-    UniqueFd status_fd;  ///< the same
-    std::array<UniqueFd, 2> sockets;   ///< the opener's ends, which we have too
-    std::array<UniqueFd, 2> theirs;    ///< the acceptor's, until it takes the offer
+    UniqueFd data_fd;                 ///< until the offer is taken
+    UniqueFd status_fd;               ///< the same
+    std::array<UniqueFd, 2> sockets;  ///< the opener's ends, which we have too
+    std::array<UniqueFd, 2> theirs;   ///< the acceptor's, until it takes the offer
     User* user = nullptr;
     std::uint64_t charged = 0;  ///< bytes
 

@@ -13,13 +13,15 @@
 //                   Reader::read_ (private)               Writer::written_ (private)
 //
 //   J1  Each side goes by its own private cursor and stores it; it never reads it back from shared memory.
-//   J2  Of the peer's cursor it takes one copy, and believes it only if it didn't go backwards and the distance
+//   J2  Of the peer's cursor it takes one copy, and believes it only if it didn't go backwards and the
+//   distance
 //       is at most the capacity: read_ <= written <= read_ + capacity, seen_read_ <= read <= written_.
 //       Anything else is `corrupt`, which stays.
 //   J3  The writer stores `written` (release) after the bytes; the reader loads it (acquire) before them.
 //   J4  The reader stores `read` (release) after it is through with the bytes; the writer loads it (acquire)
 //       before it writes over them.
-//   J5  `end` is stored once, after the last `written` (release). It says where the stream ended; a reader that
+//   J5  `end` is stored once, after the last `written` (release). It says where the stream ended; a reader
+//   that
 //       sees it looks at `written` again, and has the end when it has read up to there. So nothing that was
 //       committed before an end is lost, and no end comes early.
 //
@@ -106,9 +108,7 @@ class Writer {
         Atomics::store(cursors_->writer.written, written_, Atomics::kPublish);
     }
     /// The end: nothing may be committed after it.
-    void end(std::uint64_t how) {
-        Atomics::store(cursors_->writer.end, how | written_, Atomics::kFinish);
-    }
+    void end(std::uint64_t how) { Atomics::store(cursors_->writer.end, how | written_, Atomics::kFinish); }
 
     [[nodiscard]] std::uint64_t position() const { return written_; }
     [[nodiscard]] bool corrupt() const { return corrupt_; }
