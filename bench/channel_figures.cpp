@@ -26,7 +26,7 @@ namespace {
 
 constexpr std::size_t kBlock = 64 * 1024;
 constexpr int kBurst = 32;
-constexpr std::uint32_t kLaneBytes = 64 * 1024;
+constexpr std::uint32_t kLaneBytes = 256 * 1024;
 constexpr std::uint32_t kStreamBytes = 256 * 1024;
 
 // Records of two lines one way through slots that say which lap they are in: what nobody checks and nobody
@@ -41,7 +41,7 @@ struct BareLane {
     alignas(128) std::atomic<std::uint64_t> taken;
 };
 
-enum What : int { kEcho, kTake, kRead, kBareTake };
+enum What : int { kEcho, kTake, kRead, kBareTake, kFill };
 struct Command {
     int what;
     int count;
@@ -91,7 +91,8 @@ class Ready {
 /// A partner on the other core, and a lane and a stream to it. Between measurements it sleeps.
 class ChannelPair {
   public:
-    explicit ChannelPair(int partner_core) : pages_(sizeof(BareLane)), bare_(pages_.as<BareLane>()) {
+    explicit ChannelPair(int partner_core)
+        : pages_(sizeof(BareLane)), bare_(pages_.as<BareLane>()), filled_(kStreamBytes) {
         std::string folder = (std::filesystem::temp_directory_path() / "keyway-bench-XXXXXX").string();
         if (::mkdtemp(folder.data()) == nullptr || ::pipe(commands_) != 0) {
             give_up("can't make a temporary folder");
@@ -209,6 +210,28 @@ class ChannelPair {
         return static_cast<double>(kBlock) * blocks / seconds_since(begin);
     }
 
+    /// Bytes a second of memcpy of what the partner's core has just written: what any copy between the two
+    /// pays.
+    double crossing_bytes_per_second(int rounds) {
+        std::vector<std::byte> block(kBlock);
+        Ticks spent = 0;
+        tell({kFill, rounds});
+        good(lane_->receiver().receive(message_));
+        for (int i = 0; i < rounds; ++i) {
+            good(lane_->sender().send(std::span(block).first(1)));
+            good(lane_->receiver().receive(message_));
+            const Ticks begin = ticks();
+            for (std::size_t at = 0; at < kStreamBytes; at += kBlock) {
+                std::memcpy(block.data(), &filled_.as<std::byte>() + at, kBlock);
+                asm volatile("" : : "r"(block.data()) : "memory");
+            }
+            spent += ticks() - begin;
+        }
+        good(lane_->receiver().receive(message_));
+        return static_cast<double>(kStreamBytes) * rounds /
+               (static_cast<double>(spent) * ns_per_tick() / 1e9);
+    }
+
   private:
     static double seconds_since(Ticks begin) {
         return static_cast<double>(ticks() - begin) * ns_per_tick() / 1e9;
@@ -251,6 +274,13 @@ class ChannelPair {
                         left -= good(reader.read(buffer));
                     }
                     break;
+                case kFill:
+                    for (int i = 0; i < command.count; ++i) {
+                        good(lane.receiver().receive(message));
+                        std::memset(&filled_.as<std::byte>(), i, kStreamBytes);
+                        good(lane.sender().send(token));
+                    }
+                    break;
                 default:
                     bare_take(command.count);
                     break;
@@ -278,6 +308,7 @@ class ChannelPair {
 
     SharedPages pages_;
     BareLane& bare_;
+    SharedPages filled_;
     std::uint64_t bare_at_ = 0;
     std::string folder_;
     int commands_[2];
@@ -336,6 +367,12 @@ void measure_channels(const CorePair& cores, const Effort& effort, Report& repor
                   .unit = "GB/s",
                   .floor_what = "memcpy of 64 KiB within one process, over buffers of the ring's size",
                   .reach = {.value = {}, .ratio = 0.5, .at_least = true}};
+    Figure crossing{.name = "core_to_core_copy",
+                    .what =
+                        "memcpy of 64 KiB that the other core has just written: the machine's own limit for "
+                        "the two above",
+                    .unit = "GB/s",
+                    .floor_what = "memcpy of 64 KiB within one process, over buffers of the ring's size"};
     const int trips = effort.operations(200'000);
     const int messages = effort.operations(4'000'000);
     const int large = effort.operations(400'000);
@@ -353,6 +390,7 @@ void measure_channels(const CorePair& cores, const Effort& effort, Report& repor
         const double through = 4096 * pair.messages_per_second(4096, large);
         const double copied = memcpy_bytes_per_second(kBlock, kStreamBytes, blocks);
         const double streamed = pair.stream_bytes_per_second(blocks);
+        const double crossed = pair.crossing_bytes_per_second(effort.operations(2000));
         if (i < 0) {
             continue;  // the first warms up
         }
@@ -361,8 +399,9 @@ void measure_channels(const CorePair& cores, const Effort& effort, Report& repor
         throughput.add(taken, bare);
         copy.add(through / 1e9, copied_4096 / 1e9);
         stream.add(streamed / 1e9, copied / 1e9);
+        crossing.add(crossed / 1e9, copied / 1e9);
     }
-    for (Figure* figure : {&p50_24, &p50_64, &throughput, &copy, &stream}) {
+    for (Figure* figure : {&p50_24, &p50_64, &throughput, &copy, &stream, &crossing}) {
         report.add(std::move(*figure));
     }
 }

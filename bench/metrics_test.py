@@ -20,6 +20,7 @@ METRICS = {
     "lane_throughput_64": "msg/s",
     "lane_copy_4096": "GB/s",
     "stream_vs_memcpy": "GB/s",
+    "core_to_core_copy": "GB/s",
 }
 FIELDS = {"name": str, "value": (int, float), "unit": str, "floor": (int, float), "ratio": (int, float)}
 

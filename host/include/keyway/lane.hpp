@@ -68,7 +68,7 @@ class LaneMessage {
     /// Of the capability that the lane was opened with.
     [[nodiscard]] std::uint32_t badge() const noexcept { return header_.capability(); }
     [[nodiscard]] std::span<const std::byte> payload() const noexcept {
-        return std::span(bytes_).subspan(limit::kHeaderBytes, header_.length());
+        return std::span(bytes_).subspan(kLead + limit::kHeaderBytes, header_.length());
     }
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(payload().data()), payload().size()};
@@ -76,8 +76,10 @@ class LaneMessage {
 
   private:
     friend class LaneReceiver;
+    static constexpr std::size_t kLead = 8;  // in the ring 8 bytes lie in front too: the copy runs in step
     Header header_{};
-    alignas(64) std::byte bytes_[limit::kHeaderBytes + limit::kPayloadBytes];  // not cleared: it is hot
+    alignas(
+        64) std::byte bytes_[kLead + limit::kHeaderBytes + limit::kPayloadBytes];  // not cleared: it is hot
 };
 
 /// The sending half of a lane. As Waitable it waits for room.

@@ -190,7 +190,7 @@ void LaneReceiver::State::give_back() {
 }
 
 Result<void> LaneReceiver::try_receive(LaneMessage& message) {
-    auto taken = state_->take(message.header_, message.bytes_);
+    auto taken = state_->take(message.header_, message.bytes_ + LaneMessage::kLead);
     if (!taken && state_->sleeper.gone && taken.error() == Error{Status::kWouldBlock}) [[unlikely]] {
         return state_->end->why_over();
     }
