@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 4;
 /// write() publishes pieces, so that the reader copies out while the writer copies in.
-constexpr std::size_t kPiece = 16 * 1024;
+constexpr std::size_t kPiece = 32 * 1024;
 constexpr std::uint64_t kLookEvery = 64;  ///< releases between a busy reader's looks at clock and router
 
 constexpr std::uint64_t record_bytes(std::uint64_t length) {
@@ -134,7 +134,7 @@ Result<std::size_t> StreamWriter::write(std::span<const std::byte> bytes, Deadli
     }
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const std::size_t piece = std::min(bytes.size() - done, std::min(kPiece, impl.capacity));
+        const std::size_t piece = std::min(bytes.size() - done, std::min<std::size_t>(kPiece, impl.capacity / 4));
         auto room = reserve(piece, deadline);
         if (!room) {
             return done != 0 && room.error() == Error{Status::kTimeout} ? Result<std::size_t>(done)
