@@ -18,25 +18,25 @@ class WithoutWrite : public ChannelFixture {
 };
 
 TEST_F(WithoutDevice, a_lane_is_refused_by_name) {
-    EXPECT_EQ(error_of(open_lane(client_, to_service_)), "insufficient_rights");
+    EXPECT_EQ(error_of(open_lane(client_, to_service_, {}, Deadline::in(10s))), "insufficient_rights");
 }
 TEST_F(WithoutDevice, a_stream_is_not) {
     const Streams sut = streams();
     EXPECT_EQ(sut.writer.peer(), service_.id());
 }
 TEST_F(WithoutWrite, a_stream_is_refused_by_name) {
-    EXPECT_EQ(error_of(open_stream(client_, to_service_)), "insufficient_rights");
+    EXPECT_EQ(error_of(open_stream(client_, to_service_, {}, Deadline::in(10s))), "insufficient_rights");
 }
 
 TEST_F(ChannelAuthority, nobody_opens_with_a_capability_that_is_not_his) {
     Connection stranger = connect();
-    EXPECT_EQ(error_of(open_lane(stranger, to_service_)), "no_such_capability");
-    EXPECT_EQ(error_of(open_stream(stranger, to_service_)), "no_such_capability");
+    EXPECT_EQ(error_of(open_lane(stranger, to_service_, {}, Deadline::in(10s))), "no_such_capability");
+    EXPECT_EQ(error_of(open_stream(stranger, to_service_, {}, Deadline::in(10s))), "no_such_capability");
 }
 
 TEST_F(ChannelAuthority, a_revoked_capability_opens_nothing) {
     service_.revoke(endpoint_.capability).value();
-    EXPECT_EQ(error_of(open_lane(client_, to_service_)), "no_such_capability");
+    EXPECT_EQ(error_of(open_lane(client_, to_service_, {}, Deadline::in(10s))), "no_such_capability");
 }
 
 TEST_F(ChannelAuthority, an_expired_capability_opens_nothing) {
@@ -47,11 +47,11 @@ TEST_F(ChannelAuthority, an_expired_capability_opens_nothing) {
     while (client_.send(Outgoing::to(brief, "?")) && !limit.passed()) {
         service_.receive(Deadline::in(30s)).value();
     }
-    EXPECT_EQ(error_of(open_lane(client_, brief)), "expired");
+    EXPECT_EQ(error_of(open_lane(client_, brief, {}, Deadline::in(10s))), "expired");
 }
 
 TEST_F(ChannelAuthority, nobody_opens_a_channel_to_himself) {
-    EXPECT_EQ(error_of(open_lane(service_, endpoint_.capability)), "bad_argument");
+    EXPECT_EQ(error_of(open_lane(service_, endpoint_.capability, {}, Deadline::in(10s))), "bad_argument");
 }
 
 TEST_F(ChannelAuthority, a_one_shot_capability_is_for_one_message_and_not_for_a_channel) {
@@ -64,7 +64,7 @@ TEST_F(ChannelAuthority, a_one_shot_capability_is_for_one_message_and_not_for_a_
     service_.send(gift).value();
     const Received got = client_.receive(Deadline::in(30s)).value();
     const Capability once = client_.inspect(got.carried()).value();
-    EXPECT_EQ(error_of(open_lane(client_, once)), "linearity");
+    EXPECT_EQ(error_of(open_lane(client_, once, {}, Deadline::in(10s))), "linearity");
 }
 
 TEST_F(ChannelAuthority, sizes_out_of_range_are_refused) {
@@ -94,7 +94,7 @@ TEST_F(ChannelAuthority, what_a_channel_took_is_given_back_when_it_ends) {
     client_.lookup("service").value();
     for (int i = 0; i < 10; ++i) {
         Lanes sut = lanes();
-        EXPECT_EQ(error_of(open_lane(client_, to_service_)), "limit");
+        EXPECT_EQ(error_of(open_lane(client_, to_service_, {}, Deadline::in(10s))), "limit");
         { const Lane gone = std::move(sut.client); }
         LaneMessage message;
         EXPECT_EQ(error_of(sut.service.receiver().receive(message, Deadline::in(30s))), "peer_gone");
@@ -229,7 +229,7 @@ TEST_F(ChannelAuthority, a_channels_capability_can_neither_be_sent_with_nor_give
     EXPECT_EQ(error_of(service_.send(Outgoing::to(sut, "?"))), "wrong_object");
     EXPECT_EQ(error_of(service_.give(sut, service_.lookup("service").value(), sut.rights, 0)),
               "not_grantable");
-    EXPECT_EQ(error_of(open_lane(service_, sut)), "wrong_object");
+    EXPECT_EQ(error_of(open_lane(service_, sut, {}, Deadline::in(10s))), "wrong_object");
     decline(service_, asked).value();
     EXPECT_FALSE(opening.get());
 }
