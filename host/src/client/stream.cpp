@@ -134,7 +134,8 @@ Result<std::size_t> StreamWriter::write(std::span<const std::byte> bytes, Deadli
     }
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const std::size_t piece = std::min(bytes.size() - done, std::min<std::size_t>(kPiece, impl.capacity / 4));
+        const std::size_t piece =
+            std::min(bytes.size() - done, std::min<std::size_t>(kPiece, impl.capacity / 4));
         auto room = reserve(piece, deadline);
         if (!room) {
             return done != 0 && room.error() == Error{Status::kTimeout} ? Result<std::size_t>(done)

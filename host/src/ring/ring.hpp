@@ -28,14 +28,14 @@
 //   I2  When a record is committed, the line that follows it is clear, in the sense of I1. So the consumer,
 //       which gets to that line only by way of the commit word (acquire), sees zero there, or a commit word.
 //       The price: one line of the ring always stays empty.
-//   I3  Only commit() writes the first word of a clear line, with a nonzero value, and padding before a
-//   record is
-//       committed after that record. Bodies begin behind that word in their first line, and dirty the first
-//       word of further lines of their own only; lines of a reservation that is given up are cleared anew
-//       (try_reserve()).
+//   I3  Only commit() writes the first word of a clear line, with a nonzero value. Padding before a record
+//       is committed after that record, so the record's own line is polled only once it is there. Bodies
+//       begin behind that word in their first line, and dirty the first word of further lines of their own
+//       only; lines of a reservation that is given up are cleared anew.
 //   I4  The producer clears or fills a line only after it has read (acquire) a head past it, so after all
-//   reading. I5  tail_ <= cleared_to_ <= seen_head_ + capacity and seen_head_ <= tail_, whatever the peer
-//   writes. I6  Every offset is computed from private cursors, and from one copy of a word that was checked.
+//       reading.
+//   I5  tail_ <= cleared_to_ <= seen_head_ + capacity and seen_head_ <= tail_, whatever the peer writes.
+//   I6  Every offset is computed from private cursors, and from one copy of a word that was checked.
 //
 // The tag in the commit word, which names line and lap, is a second and independent check of the same thing.
 //
