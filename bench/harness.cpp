@@ -11,6 +11,7 @@
 #include <iostream>
 #include <string>
 
+#include "channel_figures.hpp"
 #include "core_figures.hpp"
 #include "machine.hpp"
 #include "processes.hpp"
@@ -83,6 +84,8 @@ int main(int argc, char** argv) {
     keyway::bench::measure_core(effort, report);
     std::cerr << "measuring messages through a router ...\n";
     keyway::bench::measure_routed(cores, effort, report);
+    std::cerr << "measuring lanes and streams ...\n";
+    keyway::bench::measure_channels(cores, effort, report);
 
     report.note("placement: client on core " + std::to_string(cores.ours) +
                 ", router (and the floors' partner) on core " + std::to_string(cores.partner) +

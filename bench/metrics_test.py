@@ -15,6 +15,12 @@ METRICS = {
     "routed_rtt_64_p99": "ns",
     "blocking_rtt_64_p50": "ns",
     "routed_throughput_64": "msg/s",
+    "lane_oneway_24_p50": "ns",
+    "lane_oneway_64_p50": "ns",
+    "lane_throughput_64": "msg/s",
+    "lane_copy_4096": "GB/s",
+    "stream_vs_memcpy": "GB/s",
+    "core_to_core_copy": "GB/s",
 }
 FIELDS = {"name": str, "value": (int, float), "unit": str, "floor": (int, float), "ratio": (int, float)}
 
@@ -42,7 +48,7 @@ def main() -> int:
             continue
         if found[name]["unit"] != unit:
             faults.append(f"{name} is in {found[name]['unit']!r}, not in {unit!r}")
-        if name.startswith(("routed", "blocking")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
+        if name.startswith(("routed", "blocking", "lane", "stream")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
             faults.append(f"{name} was not measured: {found[name]}")
     for fault in faults:
         print(fault)

@@ -25,7 +25,7 @@ double to_three_places(double value) {
     return std::round(value * 1000) / 1000;
 }
 
-// 8.4 ns, 612 ns, 41.2 us, 6.31 M/s
+// 8.4 ns, 612 ns, 41.2 us, 9.52 GB/s, 6.31 M/s
 std::string readable(double value, const std::string& unit) {
     char text[48];
     if (unit == "ns") {
@@ -35,6 +35,8 @@ std::string readable(double value, const std::string& unit) {
             scaled = "us";
         }
         std::snprintf(text, sizeof text, value < 100 ? "%.1f %s" : "%.0f %s", value, scaled);
+    } else if (unit == "GB/s") {
+        std::snprintf(text, sizeof text, "%.2f GB/s", value);
     } else {
         std::snprintf(text, sizeof text, "%.2f M/s", value / 1e6);
     }

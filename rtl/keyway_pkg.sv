@@ -68,6 +68,7 @@ package keyway_pkg;
   localparam logic [3:0] KindProcess = 4'h6;
   localparam logic [3:0] KindDevice = 4'h7;
   localparam logic [3:0] KindObserver = 4'h8;
+  localparam logic [3:0] KindChannel = 4'h9;
 
   // Flags of a capability entry, a bit each.
   localparam logic [3:0] EntryFlagValid = 4'h1;
@@ -123,6 +124,8 @@ package keyway_pkg;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
   localparam logic [7:0] StatusNoSuchMethod = 8'h64;
   localparam logic [7:0] StatusServiceFailed = 8'h65;
+  localparam logic [7:0] StatusDeclined = 8'h5F;
+  localparam logic [7:0] StatusAborted = 8'h60;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.
@@ -148,6 +151,8 @@ package keyway_pkg;
   localparam logic [7:0] RequestPrepare = 8'h32;
   localparam logic [7:0] RequestReclaim = 8'h33;
   localparam logic [7:0] RequestQubit = 8'h34;
+  localparam logic [7:0] RequestOpenChannel = 8'h28;
+  localparam logic [7:0] RequestAcceptChannel = 8'h29;
 
   // Vendor requests of the board's firmware (bRequest).
   localparam logic [7:0] UsbRequestLoadRam = 8'hA0;

@@ -163,8 +163,9 @@ std::string to_text(const Record& r, const Names& names) {
             return r.created != 0 ? text + fmt::format(", made {:#x}", r.created) : text;
         }
         case RecordKind::kLane:
-            return fmt::format("{} {} on a lane, {} bytes, {} -> {} by {:#x}", time, r.count, r.bytes,
-                               names.process(r.process), names.object(r.object), r.capability);
+            return fmt::format("{} {} {} {} messages, {} bytes on channel {} by {:#x}", time,
+                               names.process(r.process), r.flags == 0 ? "sent" : "took", r.count, r.bytes,
+                               r.object, r.capability);
         case RecordKind::kRequest: {
             std::string text = fmt::format("{} {} by {}", time, name_of(static_cast<Request>(r.request)),
                                            names.process(r.process));

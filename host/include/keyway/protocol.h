@@ -159,6 +159,8 @@
 #define KEYWAY_KIND_DEVICE 7
 /* Sight of the router's state beyond one's own. */
 #define KEYWAY_KIND_OBSERVER 8
+/* One end of a lane or stream: memory between two processes. */
+#define KEYWAY_KIND_CHANNEL 9
 
 /* Flags of a capability entry, a bit each. */
 /* The slot is in use. */
@@ -261,6 +263,10 @@
 #define KEYWAY_STATUS_NO_SUCH_METHOD 100
 /* The service failed while it handled the call. */
 #define KEYWAY_STATUS_SERVICE_FAILED 101
+/* The process at the other end did not want the lane or stream. */
+#define KEYWAY_STATUS_DECLINED 95
+/* One side broke the stream off; its reason says why. */
+#define KEYWAY_STATUS_ABORTED 96
 /* The router is draining and takes nothing new. */
 #define KEYWAY_STATUS_SHUTTING_DOWN 81
 
@@ -307,6 +313,10 @@
 #define KEYWAY_REQUEST_RECLAIM 51
 /* Describes a qubit that the process holds; answers with the memory of its state. */
 #define KEYWAY_REQUEST_QUBIT 52
+/* Makes a lane or stream to an endpoint's owner, who is asked. */
+#define KEYWAY_REQUEST_OPEN_CHANNEL 40
+/* Takes one's end of a lane or stream that was offered. */
+#define KEYWAY_REQUEST_ACCEPT_CHANNEL 41
 
 /* Vendor requests of the board's firmware (bRequest). */
 /* FX2 boot loader: read or write RAM at wValue. Served by the chip itself. */

@@ -123,6 +123,7 @@ enum class Kind : std::uint8_t {
     kProcess = 6,  ///< Another process.
     kDevice = 7,  ///< A router device.
     kObserver = 8,  ///< Sight of the router's state beyond one's own.
+    kChannel = 9,  ///< One end of a lane or stream: memory between two processes.
 };
 /// The name of a kind as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Kind value) noexcept {
@@ -143,11 +144,13 @@ enum class Kind : std::uint8_t {
             return "device";
         case Kind::kObserver:
             return "observer";
+        case Kind::kChannel:
+            return "channel";
     }
     return "unknown";
 }
 /// Number of values of Kind.
-inline constexpr std::size_t kKindCount = 8;
+inline constexpr std::size_t kKindCount = 9;
 
 /// Flags of a capability entry, a bit each.
 namespace entry_flag {
@@ -348,6 +351,8 @@ enum class Status : std::uint8_t {
     kNoSuchProcess = 83,  ///< No process of that id is connected.
     kNoSuchMethod = 100,  ///< The service has no method of that number.
     kServiceFailed = 101,  ///< The service failed while it handled the call.
+    kDeclined = 95,  ///< The process at the other end did not want the lane or stream.
+    kAborted = 96,  ///< One side broke the stream off; its reason says why.
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -399,6 +404,10 @@ enum class Status : std::uint8_t {
             return "no_such_method";
         case Status::kServiceFailed:
             return "service_failed";
+        case Status::kDeclined:
+            return "declined";
+        case Status::kAborted:
+            return "aborted";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -453,6 +462,10 @@ enum class Status : std::uint8_t {
             return "The service has no method of that number.";
         case Status::kServiceFailed:
             return "The service failed while it handled the call.";
+        case Status::kDeclined:
+            return "The process at the other end did not want the lane or stream.";
+        case Status::kAborted:
+            return "One side broke the stream off; its reason says why.";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -507,13 +520,17 @@ enum class Status : std::uint8_t {
             return "check that caller and service are of the same release";
         case Status::kServiceFailed:
             return "see the service's own log";
+        case Status::kDeclined:
+            return "ask the service's owner whether it takes lanes or streams, or send messages";
+        case Status::kAborted:
+            return "see the reason that came along";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 24;
+inline constexpr std::size_t kStatusCount = 26;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -559,6 +576,8 @@ enum class Request : std::uint8_t {
     kPrepare = 50,  ///< Makes a qubit: coherence deadline, fidelity, width of its simulated state.
     kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
     kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
+    kOpenChannel = 40,  ///< Makes a lane or stream to an endpoint's owner, who is asked.
+    kAcceptChannel = 41,  ///< Takes one's end of a lane or stream that was offered.
 };
 /// The name of a request as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(Request value) noexcept {
@@ -593,11 +612,15 @@ enum class Request : std::uint8_t {
             return "reclaim";
         case Request::kQubit:
             return "qubit";
+        case Request::kOpenChannel:
+            return "open_channel";
+        case Request::kAcceptChannel:
+            return "accept_channel";
     }
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 15;
+inline constexpr std::size_t kRequestCount = 17;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

@@ -22,27 +22,27 @@
 // chosen by a third party who sent the message. It could have chosen the very commit word that is to be
 // expected there now, and so forged a message with a header of its liking, in the router's name. Hence
 //
-//   I1  A line is free for the producer only when its first 8 bytes have been zeroed, by the producer, after
-//   the
-//       consumer gave the line back. [tail_, cleared_to_) are the free lines.
-//   I2  When a record is committed, the line that follows it is free, in the sense of I1. So the consumer,
+//   I1  A line that the consumer may poll is zeroed in its first 8 bytes, by the producer, after the consumer
+//       gave the line back. [tail_, cleared_to_) are such lines, and tail_ is always one. The lines in the
+//       middle of a record need no zero: the consumer gets past them by the record's commit word only.
+//   I2  When a record is committed, the line that follows it is clear, in the sense of I1. So the consumer,
 //       which gets to that line only by way of the commit word (acquire), sees zero there, or a commit word.
 //       The price: one line of the ring always stays empty.
-//   I3  Only commit() writes the first word of a free line, with a nonzero value, and padding before a record
-//   is
-//       committed after that record. Bodies begin behind that word in their first line, and dirty the first
-//       word of further lines of their own only; lines of a reservation that is given up are cleared anew
-//       (try_reserve()).
+//   I3  Only commit() writes the first word of a clear line, with a nonzero value. Padding before a record
+//       is committed after that record, so the record's own line is polled only once it is there. Bodies
+//       begin behind that word in their first line, and dirty the first word of further lines of their own
+//       only; lines of a reservation that is given up are cleared anew.
 //   I4  The producer clears or fills a line only after it has read (acquire) a head past it, so after all
-//   reading. I5  tail_ <= cleared_to_ <= seen_head_ + capacity and seen_head_ <= tail_, whatever the peer
-//   writes. I6  Every offset is computed from private cursors, and from one copy of a word that was checked.
+//       reading.
+//   I5  tail_ <= cleared_to_ <= seen_head_ + capacity and seen_head_ <= tail_, whatever the peer writes.
+//   I6  Every offset is computed from private cursors, and from one copy of a word that was checked.
 //
 // The tag in the commit word, which names line and lap, is a second and independent check of the same thing.
 //
 // Clearing touches a line that the consumer's core holds. On a machine with ordered stores (x86) a clearing
 // store ahead of the commit store would delay it by that miss, so it is done after the commit, and after the
 // peer has been woken, in tidy(); it also brings the line in for the next record. Who never calls tidy() pays
-// on demand in try_reserve().
+// on demand in try_reserve(), for the one line behind the record.
 //
 // WHO MAY CALL WHAT. A Producer belongs to one thread at a time, a Consumer as well; the two need nothing of
 // each other. There may be one of each to a ring at any time. No call blocks, allocates or enters the kernel.
@@ -120,6 +120,10 @@ class Producer {
         record_at_ = start_for(body_bytes);
         record_body_ = body_bytes;
         reserved_ = true;
+        const std::uint64_t end = record_at_ + record_bytes(body_bytes);
+        if (end >= cleared_to_) {
+            clear_line(end);  // I2; the lines in between are about to be written, and nobody polls them
+        }
         return at(record_at_) + kCommitBytes;
     }
 
@@ -132,7 +136,7 @@ class Producer {
             give_up();
         }
         const std::uint64_t wanted = start_for(body_bytes) + record_bytes(body_bytes) + kLineBytes;  // I2
-        return wanted <= cleared_to_ || make_room(wanted);
+        return wanted <= seen_head_ + capacity_ || make_room(wanted);
     }
 
     // Publishes the reservation. Everything written to the body before is visible to the consumer that sees
@@ -145,12 +149,13 @@ class Producer {
             Atomics::store(word(tail_), padding_word(tail_), Atomics::kPublish);
         }
         const std::uint64_t end = record_at_ + record_bytes(record_body_);
-        owed_ += end - tail_;
+        owed_ += end - tail_ < kOwedAtMost ? end - tail_ : kOwedAtMost;
         tail_ = end;
+        cleared_to_ = cleared_to_ > end ? cleared_to_ : end + kLineBytes;
     }
 
-    // Work put off by commit(): clears about as many lines as were used since, plus a few. Call it when the
-    // message is on its way and the peer has been woken. Optional.
+    // Work put off by commit(): clears about as many lines as were used since by small records, plus a few.
+    // Call it when the message is on its way and the peer has been woken. Optional.
     void tidy() {
         if (reserved_ || corrupt_) {
             return;
@@ -188,6 +193,8 @@ class Producer {
 
   private:
     static constexpr std::uint64_t kExtraLines = 2;
+    // Of a record, what is worth clearing in its place: a large one is written over without that.
+    static constexpr std::uint64_t kOwedAtMost = 4 * kLineBytes;
     // Enough for the largest record; more would fall out of the first-level cache again before it is used.
     static constexpr std::uint64_t kClearAheadBytes = 2 * 4096 + 512;
 
@@ -214,23 +221,20 @@ class Producer {
         if (corrupt_) {
             return false;
         }
-        if (wanted > seen_head_ + capacity_) {
-            read_head();
-            if (corrupt_ || wanted > seen_head_ + capacity_) {
-                return false;
-            }
-        }
-        clear_to(wanted);
-        return true;
+        read_head();
+        return !corrupt_ && wanted <= seen_head_ + capacity_;
     }
 
+    void clear_line(std::uint64_t position) {
+        if constexpr (Atomics::kClearsLines) {
+            // Relaxed: the next commit orders it for the consumer, kTakeBack has ordered it after all
+            // reading.
+            Atomics::store(word(position), std::uint64_t{0}, std::memory_order_relaxed);
+        }
+    }
     void clear_to(std::uint64_t goal) {
         for (; cleared_to_ < goal; cleared_to_ += kLineBytes) {
-            if constexpr (Atomics::kClearsLines) {
-                // Relaxed: the next commit orders it for the consumer, kTakeBack has ordered it after all
-                // reading.
-                Atomics::store(word(cleared_to_), std::uint64_t{0}, std::memory_order_relaxed);
-            }
+            clear_line(cleared_to_);
         }
     }
 
@@ -289,6 +293,7 @@ class Consumer {
         std::uint64_t loaded = Atomics::load(word(head_), Atomics::kPoll);
         if (loaded == 0) {
             next_ = head_;
+            streak_ = false;
             return corrupt_ ? Poll::kCorrupt : Poll::kEmpty;
         }
         Commit commit = unpack(loaded);
@@ -312,6 +317,14 @@ class Consumer {
         next_ = end;
         out.body = {at(head_) + kCommitBytes, commit.length};
         out.position = head_;
+        // While one record follows another, the lines of those to come are asked for early. Never on the
+        // first one: the producer has yet to write the next, and would have to wait for the line to come
+        // back.
+        if (streak_) {
+            __builtin_prefetch(at(end + kPrefetchBytes));
+            __builtin_prefetch(at(end + kPrefetchBytes + kLineBytes));
+        }
+        streak_ = true;
         return Poll::kRecord;
     }
 
@@ -340,6 +353,8 @@ class Consumer {
     [[nodiscard]] std::uint64_t capacity() const { return capacity_; }
 
   private:
+    static constexpr std::uint64_t kPrefetchBytes = 4 * kLineBytes;
+
     const std::byte* at(std::uint64_t position) const { return data_ + (position & (capacity_ - 1)); }
     const std::uint64_t& word(std::uint64_t position) const {
         return *std::launder(reinterpret_cast<const std::uint64_t*>(at(position)));
@@ -373,6 +388,7 @@ class Consumer {
     std::uint64_t capacity_;
     std::uint32_t max_body_;
     bool corrupt_ = false;
+    bool streak_ = false;  // the last peek() found a record
     std::uint64_t head_;
     std::uint64_t next_;
     std::uint64_t released_;

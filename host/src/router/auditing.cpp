@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "router/router_impl.hpp"
@@ -129,6 +130,27 @@ void Router::Impl::note_ended(const Entry& entry, CapabilityId id, ProcessId by)
                  .request = serving_,
                  .rights = entry.rights(),
                  .object_kind = entry.kind()});
+}
+
+// What one end says that it has sent or taken; `flags` is 1 for what it took.
+void Router::Impl::note_lane(const router::Channel& channel, const router::Channel::End& end,
+                             const router::ChannelRun& run) {
+    const auto most = [](std::uint64_t count) {
+        return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
+    };
+    keep_record({.kind = RecordKind::kLane,
+                 .type = static_cast<std::uint8_t>(Type::kData),
+                 .flags = run.sent ? std::uint8_t{0} : std::uint8_t{1},
+                 .process = end.process,
+                 .object = channel.object,
+                 .capability = end.capability,
+                 .count = most(run.messages),
+                 .first_sequence = run.first_sequence,
+                 .last_sequence = run.last_sequence,
+                 .first_ns = run.first_ns + wall_offset_ns_,
+                 .last_ns = run.last_ns + wall_offset_ns_,
+                 .bytes = run.bytes,
+                 .object_kind = static_cast<std::uint8_t>(Kind::kChannel)});
 }
 
 // At the control interval: old runs are written, and the queue is helped along.

@@ -160,10 +160,14 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
     const CapabilityId id = core::make_capability_id(entry.generation(), slot);
-    tell_ended(entry, id, by);
     if (audit_ != nullptr) {
         note_ended(entry, id, by);
     }
+    if (Kind{entry.kind()} == Kind::kChannel) {
+        channel_capability_ended(slot, entry, by);
+        return;
+    }
+    tell_ended(entry, id, by);
     if (directory_.root(entry.object()) != slot) {
         return;
     }

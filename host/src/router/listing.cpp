@@ -133,7 +133,8 @@ std::string Router::Impl::listing(const Link& viewer) const {
                 {"processes", std::move(processes)},
                 {"endpoints", std::move(endpoints)},
                 {"qubits", std::move(qubits)},
-                {"capabilities", std::move(capabilities)}}
+                {"capabilities", std::move(capabilities)},
+                {"channels", list_channels(viewer, all)}}
         .dump();
 }
 

@@ -154,6 +154,10 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return {};
         case Request::kList:
             return list(link, reply);
+        case Request::kOpenChannel:
+            return open_channel(link, request, reply);
+        case Request::kAcceptChannel:
+            return accept_channel(link, request, reply);
     }
     return Status::kBadRequest;
 }

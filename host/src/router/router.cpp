@@ -209,6 +209,7 @@ void Router::Impl::run() {
             rest_quiet_links();
             sweep_qubits();
             tend_audit();
+            tend_channels();
         }
         if (!worked && now_ns_ - last_work >= spin) {
             flush_runs();
@@ -306,6 +307,10 @@ void Router::Impl::handle_events(int timeout_ms) {
             std::uint64_t value = 0;
             [[maybe_unused]] const ssize_t size = ::read(wake_.get(), &value, sizeof value);
             take_over_requests();
+            continue;
+        }
+        if (watch == Watch::kChannel) {
+            channel_hung_up(static_cast<core::ObjectId>(tag >> 32 & 0xFFFF), static_cast<std::uint32_t>(tag));
             continue;
         }
         Link* link = link_of(static_cast<core::ProcessId>(tag >> 32 & 0xFFFF));
@@ -543,7 +548,7 @@ void Router::Impl::sleep() {
         return;
     }
     // Whoever makes room for a held message, or reads its notices, rings as well.
-    std::uint64_t earliest = UINT64_MAX;
+    std::uint64_t earliest = channels_.due_ns;
     for (Link* link : held_) {
         Link* full = link_of(link->held_for);
         if (full == nullptr || full->state != Link::State::kLive) {

@@ -8,6 +8,7 @@
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
 //       qubits.cpp     linear resources and the ledger of their holders
+//       channels.cpp   lanes and streams: opening, taking, ending, counting
 //     auditing.cpp   what is written down of all this
 //     listing.cpp    what `list` answers
 
@@ -28,6 +29,7 @@
 #include "keyway/router.hpp"
 #include "link/control.hpp"
 #include "router/answer.hpp"
+#include "router/channels.hpp"
 #include "router/link.hpp"
 #include "router/qubit.hpp"
 
@@ -41,7 +43,7 @@ inline constexpr std::uint8_t kEndpointRights =
 inline constexpr std::uint8_t kTopicRights = right::kRead | right::kWrite | right::kGrant | right::kRevoke;
 
 /// What an epoll event is about.
-enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell };
+enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell, kChannel };
 
 /// Watch, process id, and the link's serial, which tells a late event from one of a new link with the same
 /// id.
@@ -147,6 +149,8 @@ struct Router::Impl {
                       const router::Answer& reply);
     void note_link(const router::Link& link, bool opened, Error reason);
     void note_ended(const Entry& entry, core::CapabilityId id, core::ProcessId by);
+    void note_lane(const router::Channel& channel, const router::Channel::End& end,
+                   const router::ChannelRun& run);
     void keep_record(const audit::Record& record);
     void tend_audit();
     void flush_runs();
@@ -168,6 +172,23 @@ struct Router::Impl {
     void qubit_released(core::ObjectId object);
     void forget_qubit(QubitMap::iterator found);
     void sweep_qubits();
+    // --- channels.cpp ---
+    Result<void> open_channel(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> accept_channel(router::Link& link, const link::ControlMessage& request,
+                                router::Answer& reply);
+    Result<void> make_channel_files(router::Channel& channel, router::Answer& reply);
+    void offer_channel(router::Link& peer, const router::Channel& channel);
+    /// For on_ended(): a capability of a channel's end has ended.
+    void channel_capability_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
+    void channel_hung_up(core::ObjectId object, std::uint32_t serial);
+    /// In force at once for both ends: what follows is refused by whoever would take it.
+    void end_channel(router::Channel& channel, Error reason);
+    /// Expiry, counts, and the last of channels that are over. Costs nothing when nothing is due.
+    void tend_channels();
+    bool look_at_counts(router::Channel& channel);
+    void note_channel_run(router::Channel& channel, router::Channel::End& end, const router::ChannelRun& run);
+    void forget_channel(const router::Channel& channel);
+    [[nodiscard]] nlohmann::json list_channels(const router::Link& viewer, bool all) const;
 
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
@@ -229,6 +250,8 @@ struct Router::Impl {
     std::mutex errands_mutex_;
     std::vector<UniqueFd> adopted_;
     std::unique_ptr<Policy> new_policy_;
+
+    router::Channels channels_;
 };
 
 }  // namespace keyway
