@@ -159,7 +159,12 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 }
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
-    tell_ended(entry, core::make_capability_id(entry.generation(), slot), by);
+    const CapabilityId id = core::make_capability_id(entry.generation(), slot);
+    tell_ended(entry, id, by);
+    if (Kind{entry.kind()} == Kind::kRegion) {
+        region_left(entry.object(), id, directory_.root(entry.object()) == slot);
+        return;
+    }
     if (directory_.root(entry.object()) != slot) {
         return;
     }

@@ -7,6 +7,7 @@
 //     requests.cpp   what processes ask of the router itself; the answers are in
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
+//       regions.cpp    shared memory
 //       qubits.cpp     linear resources and the ledger of their holders
 //     listing.cpp    what `list` answers
 
@@ -24,9 +25,11 @@
 #include "core/route.hpp"
 #include "keyway/router.hpp"
 #include "link/control.hpp"
+#include "region/pool.hpp"
 #include "router/answer.hpp"
 #include "router/link.hpp"
 #include "router/qubit.hpp"
+#include "router/region.hpp"
 
 namespace keyway {
 
@@ -149,6 +152,25 @@ struct Router::Impl {
     void forget_qubit(QubitMap::iterator found);
     void sweep_qubits();
 
+    // --- regions.cpp ---
+    static void charge_region(router::Link& payer, const router::Region& region, bool add);
+    Result<void> create_region(router::Link& link, const link::ControlMessage& request,
+                               router::Answer& reply);
+    Result<void> map_region(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> unmap_region(router::Link& link, const link::ControlMessage& request);
+    Result<void> freshen_region(router::Link& link, const link::ControlMessage& request,
+                                router::Answer& reply);
+    Result<void> move_region(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> cut_region(router::Link& link, const link::ControlMessage& request);
+    static void describe(const router::Region& region, router::Answer& reply);
+    Result<router::Region*> region_of(const router::Link& link, core::CapabilityId capability);
+    Result<router::Region*> own_revocable_region(const router::Link& link, core::CapabilityId capability);
+    [[nodiscard]] bool writer_expected(const router::Region& region) const;
+    void tell_holders(const router::Region& region, core::ObjectId object, core::ProcessId but);
+    /// Must not touch the table.
+    void region_left(core::ObjectId object, core::CapabilityId capability, bool root);
+    void rehome_regions(core::ProcessId payer);
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -179,6 +201,8 @@ struct Router::Impl {
     std::map<std::int32_t, std::uint32_t> connections_of_pid_;
     quantum::Ledger ledger_;
     QubitMap qubits_;
+    std::unordered_map<core::ObjectId, router::Region> regions_;
+    region::Pool region_pool_;
     std::uint64_t next_sweep_ns_ = 0;
 
     std::vector<router::Link*> active_;
