@@ -63,6 +63,8 @@ class RegionMapping {
     /// Id 0 when it was destroyed.
     [[nodiscard]] const Capability& capability() const noexcept { return capability_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
+    /// Process id of whom the region belongs to.
+    [[nodiscard]] std::uint32_t owner() const noexcept { return owner_process_; }
     [[nodiscard]] bool mapped() const noexcept { return address_ != nullptr; }
     /// Unmaps, and says so to the router. The capability stays ours. Nothing happens when it is not mapped.
     void unmap() noexcept;
@@ -90,6 +92,7 @@ class RegionMapping {
     std::byte* address_ = nullptr;
     std::uint64_t bytes_ = 0;
     std::uint32_t epoch_ = 0;
+    std::uint32_t owner_process_ = 0;
     std::uint32_t changes_ = 0;  ///< of this region that we have followed
     bool revocable_ = false;
     bool writable_ = false;

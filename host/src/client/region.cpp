@@ -128,6 +128,7 @@ RegionMapping& RegionMapping::operator=(RegionMapping&& other) noexcept {
         address_ = std::exchange(other.address_, nullptr);
         bytes_ = std::exchange(other.bytes_, 0);
         epoch_ = other.epoch_;
+        owner_process_ = other.owner_process_;
         changes_ = other.changes_;
         revocable_ = other.revocable_;
         writable_ = other.writable_;
@@ -183,6 +184,7 @@ Result<void> RegionMapping::make(Connection& connection, std::uint64_t bytes, bo
     address_ = made.address;
     bytes_ = made.bytes;
     epoch_ = made.epoch;
+    owner_process_ = connection.id();
     changes_ = connection_->sending.region_changes(capability_.object);
     revocable_ = revocable;
     writable_ = owner_ = true;
@@ -216,6 +218,7 @@ Result<void> RegionMapping::open(Connection& connection, std::uint32_t capabilit
     address_ = *address;
     bytes_ = message.value;
     epoch_ = message.lifetime;
+    owner_process_ = message.submission_bytes;
     changes_ = connection_->sending.region_changes(capability_.object);
     revocable_ = revocable;
     writable_ = write;

@@ -79,6 +79,7 @@ Result<void> Router::Impl::create_region(Link& link, const ControlMessage& reque
     charge_region(link, region, true);
     reply.describe(table_.entry(core::slot_of(root)), root);
     describe(region, reply);
+    reply.message.submission_bytes = link.id;
     reply.attach(region.file.writing.get());
     return {};
 }
@@ -149,6 +150,7 @@ Result<void> Router::Impl::map_region(Link& link, const ControlMessage& request,
     region.holders[request.capability] = {.process = link.id, .writes = writes, .epoch = region.epoch};
     reply.describe(entry, request.capability);
     describe(region, reply);
+    reply.message.submission_bytes = table_.entry(directory_.root(entry.object())).owner();
     reply.attach(writes ? region.file.writing.get() : region.file.reading.get());
     return {};
 }
