@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <span>
 
+#include "client/connection_impl.hpp"
 #include "keyway/region.hpp"
 #include "tests/client/router_fixture.hpp"
 
@@ -13,7 +15,12 @@ using namespace std::chrono_literals;
 /// Alice, who makes regions, and Bob and Carol, who get them.
 class Regions : public RouterFixture {
   protected:
-    Regions() : Regions(quick_options()) {}
+    Regions() : Regions(all_observe()) {}
+    static RouterOptions all_observe() {
+        RouterOptions options = quick_options();
+        options.policy.rules[0].observe = true;
+        return options;
+    }
     explicit Regions(RouterOptions options)
         : RouterFixture(std::move(options)), alice_(connect()), bob_(connect()), carol_(connect()) {
         bob_home_ = bob_.register_endpoint("bob").value();
@@ -40,6 +47,27 @@ class Regions : public RouterFixture {
         return error_of(region.write(offset, std::as_bytes(std::span(text.data(), text.size()))));
     }
     static Received next(Connection& connection) { return connection.receive(Deadline::in(10s)).value(); }
+
+    /// How many regions the router has in its books.
+    std::size_t regions() { return state().size(); }
+    /// How many have one mapped, of all regions together.
+    std::size_t holders() {
+        std::size_t count = 0;
+        for (const auto& region : state()) {
+            count += region.at("mapped").get<std::size_t>();
+        }
+        return count;
+    }
+    nlohmann::json state() { return nlohmann::json::parse(alice_.list().value()).at("regions"); }
+    /// What the router answers who asks for a region's descriptor without the library.
+    static Result<link::ReceivedControl> ask(Connection& connection, Request what, std::uint32_t capability,
+                                             std::uint8_t rights = right::kRead) {
+        link::ControlMessage request;
+        request.request = static_cast<std::uint8_t>(what);
+        request.capability = capability;
+        request.rights = rights;
+        return connection.impl().request(request);
+    }
 
     Connection alice_;
     Connection bob_;

@@ -27,9 +27,10 @@
 // WHAT IS NOT PROMISED. The owner, and who holds a writable grant, may change the bytes at any time: copy
 // before you check. What a holder could read before a recall it may have kept. A hostile creator of a
 // revocable region, and any process of the user whom the router runs as, may cut it itself; the others'
-// `read` and `write` then return an error, and only the raw pointer is dangerous. Several writable holders of
-// one region do not see each other's writes in any order, and what one writes between a recall and its own
-// next access may be lost. docs/regions.md has the grades of recall.
+// `read` and `write` then return `corrupt`, and only the raw pointer is dangerous. The owner is told once;
+// what was lost is zero, and its region goes on in a new file. Several writable holders of one region do not
+// see each other's writes in any order, and what one writes between a recall and its own next access may be
+// lost. docs/regions.md has the grades of recall.
 //
 // SIZES. 1 byte to 1 GiB; paid for by the maker as `region_bytes` of the policy.
 //
