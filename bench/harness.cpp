@@ -14,6 +14,7 @@
 #include "core_figures.hpp"
 #include "machine.hpp"
 #include "processes.hpp"
+#include "region_figures.hpp"
 #include "report.hpp"
 #include "routed_figures.hpp"
 
@@ -83,6 +84,8 @@ int main(int argc, char** argv) {
     keyway::bench::measure_core(effort, report);
     std::cerr << "measuring messages through a router ...\n";
     keyway::bench::measure_routed(cores, effort, report);
+    std::cerr << "measuring shared regions ...\n";
+    keyway::bench::measure_regions(cores, effort, report);
 
     report.note("placement: client on core " + std::to_string(cores.ours) +
                 ", router (and the floors' partner) on core " + std::to_string(cores.partner) +

@@ -15,6 +15,9 @@ METRICS = {
     "routed_rtt_64_p99": "ns",
     "blocking_rtt_64_p50": "ns",
     "routed_throughput_64": "msg/s",
+    "region_setup_p50": "ns",
+    "region_setup_p99": "ns",
+    "region_handover_1MiB_vs_copy": "ns",
 }
 FIELDS = {"name": str, "value": (int, float), "unit": str, "floor": (int, float), "ratio": (int, float)}
 
@@ -42,7 +45,7 @@ def main() -> int:
             continue
         if found[name]["unit"] != unit:
             faults.append(f"{name} is in {found[name]['unit']!r}, not in {unit!r}")
-        if name.startswith(("routed", "blocking")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
+        if name.startswith(("routed", "blocking", "region")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
             faults.append(f"{name} was not measured: {found[name]}")
     for fault in faults:
         print(fault)
