@@ -19,7 +19,6 @@ using link::ReceivedControl;
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
-constexpr std::uint64_t kMappedAtOnce = 64 * 1024;
 constexpr std::uint32_t kRevocable = 1;
 constexpr std::uint32_t kCut = 1;
 /// Longer than the router lets a reader wait for a writer.
@@ -202,9 +201,7 @@ Result<void> RegionMapping::open(Connection& connection, std::uint32_t capabilit
         return answer.error();
     }
     const ControlMessage& message = answer->message;
-    // Of a small one all pages are mapped at once, which costs less than the first fault would.
-    auto address =
-        map_file(*answer, message.value, write, message.value <= kMappedAtOnce ? MAP_POPULATE : 0, nullptr);
+    auto address = map_file(*answer, message.value, write, 0, nullptr);
     const bool is_revocable = message.target == kRevocable;
     if (!address || is_revocable != revocable) {
         if (address) {
