@@ -1,6 +1,7 @@
 // Taking memory back, grade by grade (docs/regions.md): what the former holder, the other holders and the
 // owner see.
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -26,6 +27,14 @@ class Recalls : public Regions {
     }
     static std::string_view text(std::span<const std::byte> bytes) {
         return {reinterpret_cast<const char*>(bytes.data()), 4};
+    }
+
+    /// False when touching the first byte would be a signal.
+    static bool is_there(std::span<const std::byte> bytes) {
+        std::byte byte{};
+        iovec local{.iov_base = &byte, .iov_len = 1};
+        iovec remote{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = 1};
+        return ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == 1;
     }
 
     RevocableRegion region_;
@@ -112,7 +121,12 @@ TEST_F(Recalls, R2_what_a_holder_passed_on_ends_with_its_grant) {
 
 TEST_F(Recalls, R3_a_cut_leaves_nothing_to_anybody) {
     let_carol_in();
+    const auto his = bob_view_->unsafe_bytes();
+    const auto hers = carol_view_->unsafe_bytes();
+    ASSERT_TRUE(is_there(his) && is_there(hers));
     ASSERT_TRUE(succeeded(region_.cut()));
+    EXPECT_FALSE(is_there(his));
+    EXPECT_FALSE(is_there(hers));
     EXPECT_EQ(read(*bob_view_), "revoked");
     EXPECT_EQ(read(*carol_view_), "revoked");
     EXPECT_EQ(read(region_), "revoked");
@@ -123,7 +137,10 @@ TEST_F(Recalls, R3_a_cut_leaves_nothing_to_anybody) {
 
 TEST_F(Recalls, R4_the_former_holder_has_nothing_and_the_others_go_on) {
     let_carol_in();
+    const auto his = bob_view_->unsafe_bytes();
+    ASSERT_TRUE(is_there(his));
     ASSERT_TRUE(succeeded(region_.recall(to_bob_read_, Recall::kHard)));
+    EXPECT_FALSE(is_there(his));
     EXPECT_EQ(write(region_, "new!"), "ok");
     EXPECT_EQ(read(*bob_view_), "revoked");
     EXPECT_EQ(read(*carol_view_), "new!") << "she met the cut file and followed";
