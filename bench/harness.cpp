@@ -15,6 +15,7 @@
 #include "core_figures.hpp"
 #include "machine.hpp"
 #include "processes.hpp"
+#include "region_figures.hpp"
 #include "report.hpp"
 #include "routed_figures.hpp"
 
@@ -86,6 +87,8 @@ int main(int argc, char** argv) {
     keyway::bench::measure_routed(cores, effort, report);
     std::cerr << "measuring lanes and streams ...\n";
     keyway::bench::measure_channels(cores, effort, report);
+    std::cerr << "measuring shared regions ...\n";
+    keyway::bench::measure_regions(cores, effort, report);
 
     report.note("placement: client on core " + std::to_string(cores.ours) +
                 ", router (and the floors' partner) on core " + std::to_string(cores.partner) +

@@ -21,6 +21,9 @@ METRICS = {
     "lane_copy_4096": "GB/s",
     "stream_vs_memcpy": "GB/s",
     "core_to_core_copy": "GB/s",
+    "region_setup_p50": "ns",
+    "region_setup_p99": "ns",
+    "region_handover_1MiB_vs_copy": "ns",
 }
 FIELDS = {"name": str, "value": (int, float), "unit": str, "floor": (int, float), "ratio": (int, float)}
 
@@ -49,6 +52,7 @@ def main() -> int:
         if found[name]["unit"] != unit:
             faults.append(f"{name} is in {found[name]['unit']!r}, not in {unit!r}")
         if name.startswith(("routed", "blocking", "lane", "stream")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
+        if name.startswith(("routed", "blocking", "region")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
             faults.append(f"{name} was not measured: {found[name]}")
     for fault in faults:
         print(fault)

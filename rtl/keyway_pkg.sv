@@ -29,6 +29,8 @@ package keyway_pkg;
   localparam int unsigned QubitWidth = 20;
   // Fidelity is counted in parts per billion; this is 1.
   localparam int unsigned FullFidelity = 1000000000;
+  // Largest shared region, in bytes.
+  localparam int unsigned RegionBytes = 1073741824;
   // Longest name of an endpoint or topic, in bytes.
   localparam int unsigned NameBytes = 63;
   // A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -119,6 +121,7 @@ package keyway_pkg;
   localparam logic [7:0] StatusCorrupt = 8'h4F;
   localparam logic [7:0] StatusSystem = 8'h50;
   localparam logic [7:0] StatusAuditUnavailable = 8'h54;
+  localparam logic [7:0] StatusSealed = 8'h55;
   localparam logic [7:0] StatusNoSuchQubit = 8'h56;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
@@ -133,6 +136,7 @@ package keyway_pkg;
   localparam logic [7:0] NoticePeerGone = 8'h2;
   localparam logic [7:0] NoticeRevoked = 8'h3;
   localparam logic [7:0] NoticeClosed = 8'h4;
+  localparam logic [7:0] NoticeRegion = 8'hA;
   localparam logic [7:0] NoticeGranted = 8'h5;
 
   // Requests of a process on the control socket.
@@ -148,6 +152,12 @@ package keyway_pkg;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
   localparam logic [7:0] RequestDerive = 8'hC;
+  localparam logic [7:0] RequestRegionCreate = 8'h14;
+  localparam logic [7:0] RequestRegionMap = 8'h15;
+  localparam logic [7:0] RequestRegionUnmap = 8'h16;
+  localparam logic [7:0] RequestRegionFresh = 8'h17;
+  localparam logic [7:0] RequestRegionMoved = 8'h18;
+  localparam logic [7:0] RequestRegionCut = 8'h19;
   localparam logic [7:0] RequestPrepare = 8'h32;
   localparam logic [7:0] RequestReclaim = 8'h33;
   localparam logic [7:0] RequestQubit = 8'h34;
@@ -201,6 +211,13 @@ package keyway_pkg;
     logic [31:0] badge;
   } grant_t;
   localparam int unsigned GrantBits = 64;
+
+  // Payload of a zero_copy message: which part of the carried region is meant. The receiver checks it against the region's size.
+  typedef struct packed {
+    logic [63:0] length;
+    logic [63:0] offset;
+  } slice_t;
+  localparam int unsigned SliceBits = 128;
 
   // What surrounds a message on a link that leaves memory (USB).
   typedef struct packed {

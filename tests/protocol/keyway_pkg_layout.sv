@@ -107,6 +107,17 @@ module keyway_pkg_layout;
   if (GrantLifetime.lifetime != '1) begin : gen_grant_lifetime
     $fatal(1, "grant_t.lifetime is not at bit 44");
   end
+  if ($bits(keyway_pkg::slice_t) != 128) begin : gen_slice_size
+    $fatal(1, "slice_t has not 128 bits");
+  end
+  localparam keyway_pkg::slice_t SliceOffset = 128'hFFFFFFFFFFFFFFFF;
+  if (SliceOffset.offset != '1) begin : gen_slice_offset
+    $fatal(1, "slice_t.offset is not at bit 0");
+  end
+  localparam keyway_pkg::slice_t SliceLength = 128'hFFFFFFFFFFFFFFFF0000000000000000;
+  if (SliceLength.length != '1) begin : gen_slice_length
+    $fatal(1, "slice_t.length is not at bit 64");
+  end
   if ($bits(keyway_pkg::frame_t) != 64) begin : gen_frame_size
     $fatal(1, "frame_t has not 64 bits");
   end

@@ -109,6 +109,7 @@ typedef struct {
 #define IPC_E_NO_SUCH_PROCESS (-KEYWAY_STATUS_NO_SUCH_PROCESS)
 #define IPC_E_NO_SUCH_METHOD (-KEYWAY_STATUS_NO_SUCH_METHOD)
 #define IPC_E_SERVICE_FAILED (-KEYWAY_STATUS_SERVICE_FAILED)
+#define IPC_E_SEALED (-KEYWAY_STATUS_SEALED)
 
 /* ---- messages ---- */
 
@@ -185,6 +186,57 @@ IPC_API ipc_result_t ipc_revoke(uint32_t capability, uint32_t derived, uint32_t*
 
 /* Gives up a capability of ours. */
 IPC_API ipc_result_t ipc_release(uint32_t capability);
+
+/* ---- shared regions ----
+ *
+ * Memory that several processes see. One thread at a time uses the functions of one region; `address` may be
+ * used by any.
+ *
+ * After the owner has revoked a grant, the owner's memory is new, at the same address, and other holders see
+ * it from their next ipc_share_read() or ipc_share_write() on, which also bring `address` up to date. So a
+ * holder that only ever uses `address` should call one of them now and then.
+ */
+typedef struct {
+    void* address;          /* NULL when not mapped */
+    size_t size;            /* bytes */
+    uint32_t permissions;   /* of our own region: what ipc_share_grant() gives; else what we may do */
+    uint32_t owner_process; /* whose region it is */
+    uint32_t ref_count;     /* of our own region: 1, and 1 for each grant that we have not revoked; else 1 */
+} ipc_shared_region_t;
+
+#define IPC_SHARE_READ KEYWAY_RIGHT_READ
+#define IPC_SHARE_WRITE KEYWAY_RIGHT_WRITE
+
+/* Makes a region of `size` bytes, 1 to 1 GiB, all zero, mapped writable, and revocable. permissions is set to
+ * IPC_SHARE_READ. IPC_E_BAD_ARGUMENT for another size; IPC_E_LIMIT. */
+IPC_API ipc_result_t ipc_share_create(ipc_shared_region_t* region, size_t size);
+
+/* Gives the owner of the endpoint `receiver`, which we have looked up, what region->permissions says:
+ * IPC_SHARE_READ, or IPC_SHARE_READ | IPC_SHARE_WRITE. It gets a message of type IPC_CAPABILITY whose
+ * capability_id is for ipc_share_map(). */
+IPC_API ipc_result_t ipc_share_grant(uint32_t receiver, ipc_shared_region_t* region);
+
+/* Takes back all that `receiver` was granted of this region. It keeps the bytes as they are now and never
+ * sees what is written later. No other thread may write to the region meanwhile. IPC_E_NO_SUCH_CAPABILITY
+ * when it holds nothing. */
+IPC_API ipc_result_t ipc_share_revoke(uint32_t receiver, ipc_shared_region_t* region);
+
+/* Maps a region that was granted to us, or sent, with `permissions`, which the grant must allow. Read-only is
+ * enforced by the kernel. IPC_E_SEALED: for writing, when somebody reads the region already. */
+IPC_API ipc_result_t ipc_share_map(uint32_t capability, uint32_t permissions, ipc_shared_region_t* region);
+
+/* Copy out of and into a region. Never a signal: IPC_E_REVOKED when the grant was taken back or the region
+ * cut, which a plain access to `address` may only learn by SIGBUS. IPC_E_BAD_ARGUMENT past the end. */
+IPC_API ipc_result_t ipc_share_read(ipc_shared_region_t* region, size_t offset, void* data, size_t length);
+IPC_API ipc_result_t ipc_share_write(ipc_shared_region_t* region, size_t offset, const void* data,
+                                     size_t length);
+
+/* Unmaps a region that we were granted. The capability stays ours and can be mapped again. */
+IPC_API ipc_result_t ipc_share_unmap(ipc_shared_region_t* region);
+
+/* Ends our own region with all its grants, or gives up one that we were granted; unmaps it. Who has it mapped
+ * keeps the bytes. */
+IPC_API ipc_result_t ipc_share_destroy(ipc_shared_region_t* region);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,8 @@
 #define KEYWAY_LIMIT_QUBIT_WIDTH 20UL
 /* Fidelity is counted in parts per billion; this is 1. */
 #define KEYWAY_LIMIT_FULL_FIDELITY 1000000000UL
+/* Largest shared region, in bytes. */
+#define KEYWAY_LIMIT_REGION_BYTES 1073741824UL
 /* Longest name of an endpoint or topic, in bytes. */
 #define KEYWAY_LIMIT_NAME_BYTES 63UL
 /* A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start. */
@@ -87,6 +89,12 @@
 #define KEYWAY_GRANT_FLAGS_WIDTH 4
 #define KEYWAY_GRANT_LIFETIME_LSB 44
 #define KEYWAY_GRANT_LIFETIME_WIDTH 20
+
+/* slice: Payload of a zero_copy message: which part of the carried region is meant. The receiver checks it against the region's size. */
+#define KEYWAY_SLICE_OFFSET_LSB 0
+#define KEYWAY_SLICE_OFFSET_WIDTH 64
+#define KEYWAY_SLICE_LENGTH_LSB 64
+#define KEYWAY_SLICE_LENGTH_WIDTH 64
 
 /* frame: What surrounds a message on a link that leaves memory (USB). */
 #define KEYWAY_FRAME_SYNC_LSB 0
@@ -253,6 +261,8 @@
 #define KEYWAY_STATUS_SYSTEM 80
 /* The audit log can't be written, and the policy says that nothing goes on without it. */
 #define KEYWAY_STATUS_AUDIT_UNAVAILABLE 84
+/* Somebody reads the region already, so the kernel allows nobody else to map it writable. */
+#define KEYWAY_STATUS_SEALED 85
 /* No qubit of that number that this process may take over. */
 #define KEYWAY_STATUS_NO_SUCH_QUBIT 86
 /* Descriptors came with a request; the router takes none and has closed them. */
@@ -279,6 +289,8 @@
 #define KEYWAY_NOTICE_REVOKED 3
 /* The router closes the link; says why. */
 #define KEYWAY_NOTICE_CLOSED 4
+/* Something changed about a region that the process has mapped: a holder was recalled, or it moved to another file. `value` is its object; ask again with region_map. */
+#define KEYWAY_NOTICE_REGION 10
 /* A capability or quantum message was delivered; says which capability the receiver got. */
 #define KEYWAY_NOTICE_GRANTED 5
 
@@ -307,6 +319,18 @@
 #define KEYWAY_REQUEST_INSPECT 11
 /* Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number). */
 #define KEYWAY_REQUEST_DERIVE 12
+/* Makes a region: its bytes in `value`, 1 in `badge` for a revocable one. Answers with its file. */
+#define KEYWAY_REQUEST_REGION_CREATE 20
+/* Answers with the file of a region, for reading or, with WRITE in `rights`, for writing. */
+#define KEYWAY_REQUEST_REGION_MAP 21
+/* The process has unmapped the region. */
+#define KEYWAY_REQUEST_REGION_UNMAP 22
+/* The owner wants an empty file to move a revocable region to. */
+#define KEYWAY_REQUEST_REGION_FRESH 23
+/* The owner has copied the content into the fresh file: it is the region from now on. 1 in `badge`: the old file is cut. */
+#define KEYWAY_REQUEST_REGION_MOVED 24
+/* The owner takes the memory of a revocable region from everybody. */
+#define KEYWAY_REQUEST_REGION_CUT 25
 /* Makes a qubit: coherence deadline, fidelity, width of its simulated state. */
 #define KEYWAY_REQUEST_PREPARE 50
 /* Takes a qubit back that the router holds because the process's link, or the router itself, ended. */

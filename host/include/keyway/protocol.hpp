@@ -40,6 +40,8 @@ inline constexpr std::uint32_t kPriorities = 4;
 inline constexpr std::uint32_t kQubitWidth = 20;
 /// Fidelity is counted in parts per billion; this is 1.
 inline constexpr std::uint32_t kFullFidelity = 1000000000;
+/// Largest shared region, in bytes.
+inline constexpr std::uint32_t kRegionBytes = 1073741824;
 /// Longest name of an endpoint or topic, in bytes.
 inline constexpr std::uint32_t kNameBytes = 63;
 /// A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -346,6 +348,7 @@ enum class Status : std::uint8_t {
     kCorrupt = 79,  ///< The peer wrote something impossible into the shared ring.
     kSystem = 80,  ///< The operating system refused; errno says why.
     kAuditUnavailable = 84,  ///< The audit log can't be written, and the policy says that nothing goes on without it.
+    kSealed = 85,  ///< Somebody reads the region already, so the kernel allows nobody else to map it writable.
     kNoSuchQubit = 86,  ///< No qubit of that number that this process may take over.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
@@ -394,6 +397,8 @@ enum class Status : std::uint8_t {
             return "system";
         case Status::kAuditUnavailable:
             return "audit_unavailable";
+        case Status::kSealed:
+            return "sealed";
         case Status::kNoSuchQubit:
             return "no_such_qubit";
         case Status::kUnwantedDescriptors:
@@ -452,6 +457,8 @@ enum class Status : std::uint8_t {
             return "The operating system refused; errno says why.";
         case Status::kAuditUnavailable:
             return "The audit log can't be written, and the policy says that nothing goes on without it.";
+        case Status::kSealed:
+            return "Somebody reads the region already, so the kernel allows nobody else to map it writable.";
         case Status::kNoSuchQubit:
             return "No qubit of that number that this process may take over.";
         case Status::kUnwantedDescriptors:
@@ -510,6 +517,8 @@ enum class Status : std::uint8_t {
             return "see errno";
         case Status::kAuditUnavailable:
             return "make room on the log's disk, or let on_failure be continue in [audit] of the policy file";
+        case Status::kSealed:
+            return "map writable grants before the first reader maps, or make the region anew";
         case Status::kNoSuchQubit:
             return "list the qubits with `keyway ls`; only who held it last can reclaim one";
         case Status::kUnwantedDescriptors:
@@ -530,7 +539,7 @@ enum class Status : std::uint8_t {
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 26;
+inline constexpr std::size_t kStatusCount = 27;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -538,6 +547,7 @@ enum class Notice : std::uint8_t {
     kPeerGone = 2,  ///< A call's callee is gone; the call will not be answered.
     kRevoked = 3,  ///< A capability of this process was revoked.
     kClosed = 4,  ///< The router closes the link; says why.
+    kRegion = 10,  ///< Something changed about a region that the process has mapped: a holder was recalled, or it moved to another file. `value` is its object; ask again with region_map.
     kGranted = 5,  ///< A capability or quantum message was delivered; says which capability the receiver got.
 };
 /// The name of a notice as it stands in this contract; "unknown" for any other value.
@@ -551,13 +561,15 @@ enum class Notice : std::uint8_t {
             return "revoked";
         case Notice::kClosed:
             return "closed";
+        case Notice::kRegion:
+            return "region";
         case Notice::kGranted:
             return "granted";
     }
     return "unknown";
 }
 /// Number of values of Notice.
-inline constexpr std::size_t kNoticeCount = 5;
+inline constexpr std::size_t kNoticeCount = 6;
 
 /// Requests of a process on the control socket.
 enum class Request : std::uint8_t {
@@ -573,6 +585,12 @@ enum class Request : std::uint8_t {
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
     kDerive = 12,  ///< Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number).
+    kRegionCreate = 20,  ///< Makes a region: its bytes in `value`, 1 in `badge` for a revocable one. Answers with its file.
+    kRegionMap = 21,  ///< Answers with the file of a region, for reading or, with WRITE in `rights`, for writing.
+    kRegionUnmap = 22,  ///< The process has unmapped the region.
+    kRegionFresh = 23,  ///< The owner wants an empty file to move a revocable region to.
+    kRegionMoved = 24,  ///< The owner has copied the content into the fresh file: it is the region from now on. 1 in `badge`: the old file is cut.
+    kRegionCut = 25,  ///< The owner takes the memory of a revocable region from everybody.
     kPrepare = 50,  ///< Makes a qubit: coherence deadline, fidelity, width of its simulated state.
     kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
     kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
@@ -606,6 +624,18 @@ enum class Request : std::uint8_t {
             return "inspect";
         case Request::kDerive:
             return "derive";
+        case Request::kRegionCreate:
+            return "region_create";
+        case Request::kRegionMap:
+            return "region_map";
+        case Request::kRegionUnmap:
+            return "region_unmap";
+        case Request::kRegionFresh:
+            return "region_fresh";
+        case Request::kRegionMoved:
+            return "region_moved";
+        case Request::kRegionCut:
+            return "region_cut";
         case Request::kPrepare:
             return "prepare";
         case Request::kReclaim:
@@ -620,7 +650,7 @@ enum class Request : std::uint8_t {
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 17;
+inline constexpr std::size_t kRequestCount = 23;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {
@@ -875,6 +905,29 @@ struct Grant {
     friend constexpr bool operator==(const Grant&, const Grant&) = default;
 };
 static_assert(sizeof(Grant) == 8 && std::is_trivially_copyable_v<Grant>);
+
+/// Payload of a zero_copy message: which part of the carried region is meant. The receiver checks it against the region's size.
+struct Slice {
+    std::array<std::uint64_t, 2> words{};
+
+    /// First byte.
+    [[nodiscard]] constexpr std::uint64_t offset() const noexcept {
+        return static_cast<std::uint64_t>(words[0]);
+    }
+    constexpr void set_offset(std::uint64_t value) noexcept {
+        words[0] = value;
+    }
+    /// Bytes.
+    [[nodiscard]] constexpr std::uint64_t length() const noexcept {
+        return static_cast<std::uint64_t>(words[1]);
+    }
+    constexpr void set_length(std::uint64_t value) noexcept {
+        words[1] = value;
+    }
+
+    friend constexpr bool operator==(const Slice&, const Slice&) = default;
+};
+static_assert(sizeof(Slice) == 16 && std::is_trivially_copyable_v<Slice>);
 
 /// What surrounds a message on a link that leaves memory (USB).
 struct Frame {

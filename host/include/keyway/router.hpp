@@ -35,6 +35,7 @@ struct Limits {
     std::uint64_t queue_bytes = 0;  ///< memory of rings
     std::uint32_t descriptors = 0;  ///< that the router holds for it
     std::uint32_t endpoints = 0;
+    std::uint64_t region_bytes = 0;  ///< memory of shared regions
 };
 
 /// Whom a rule speaks of. Empty matches nobody; `everyone` matches all.
@@ -67,12 +68,14 @@ struct Policy {
                    .capabilities = 4096,
                    .queue_bytes = 64U << 20,
                    .descriptors = 512,
-                   .endpoints = 256};
+                   .endpoints = 256,
+                   .region_bytes = 2ULL << 30};
     Limits user{.connections = 256,
                 .capabilities = 16384,
                 .queue_bytes = 256U << 20,
                 .descriptors = 2048,
-                .endpoints = 1024};
+                .endpoints = 1024,
+                .region_bytes = 4ULL << 30};
     std::vector<Rule> rules{};
     /// When the audit log can't be written: true goes on and counts what was lost, false takes nothing more
     /// until it can.

@@ -8,17 +8,31 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <variant>
+#include <vector>
 
 #include "keyway/connection.hpp"
 #include "keyway/ipc.h"
+#include "keyway/region.hpp"
 
 namespace keyway::c {
+
+/// What stands behind an ipc_shared_region_t; found by its address.
+struct SharedRegion {
+    std::variant<RevocableRegion, RevocableView, RevocableWindow, StableView, StableWindow> memory;
+    struct Given {
+        std::uint32_t receiver = 0;
+        std::uint32_t grant = 0;
+    };
+    std::vector<Given> given{};
+};
 
 struct State {
     explicit State(Connection made) : connection(std::move(made)) {}
 
     Connection connection;
     std::mutex sending;
+    std::unordered_map<const void*, SharedRegion> regions;  ///< guarded by `sending`
     std::mutex receiving;
     std::mutex books;                                                 ///< the two below
     std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup

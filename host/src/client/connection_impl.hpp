@@ -4,6 +4,7 @@
 
 #include "base/fd.hpp"
 #include "client/receiving_half.hpp"
+#include "client/region_reserve.hpp"
 #include "client/sending_half.hpp"
 #include "keyway/connection.hpp"
 #include "link/control.hpp"
@@ -46,6 +47,7 @@ struct Connection::Impl {
     ReceivingHalf receiving;
     std::chrono::nanoseconds spin;
     Capability self;
+    client::RegionReserve reserve;
     std::uint32_t next_tag = 1;
     std::uint32_t fork_generation;
     bool sender_gone = false;    ///< the sending half has seen the router hang up

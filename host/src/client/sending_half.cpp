@@ -85,6 +85,9 @@ void SendingHalf::take(const link::NoticeBody& notice) {
         case Notice::kClosed:
             closed_ = Error::from_code(notice.code);
             break;
+        case Notice::kRegion:
+            ++region_changes_[notice.value];
+            break;
         case Notice::kRevoked:
             break;  // the next use of the capability says the same
     }

@@ -44,6 +44,11 @@ class SendingHalf {
     std::uint32_t take_granted(std::uint64_t ticket);
     /// True once when the callee of the call with this sequence is gone.
     bool take_peer_gone(std::uint32_t sequence);
+    /// How often the router has told of a change to this region.
+    [[nodiscard]] std::uint32_t region_changes(std::uint32_t object) const {
+        const auto found = region_changes_.find(object);
+        return found == region_changes_.end() ? 0 : found->second;
+    }
     /// Why the router closed the link, if it said so.
     [[nodiscard]] std::optional<Error> closed() const { return closed_; }
 
@@ -58,6 +63,7 @@ class SendingHalf {
     std::deque<Refusal> refusals_;
     std::unordered_map<std::uint64_t, std::uint32_t> granted_;
     std::deque<std::uint32_t> peers_gone_;
+    std::unordered_map<std::uint32_t, std::uint32_t> region_changes_;  // at most one for each object id
     std::optional<Error> closed_;
     client::Sleeper sleeper_;
     link::LinkShared* shared_;

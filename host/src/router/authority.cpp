@@ -168,6 +168,10 @@ void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by)
         return;
     }
     tell_ended(entry, id, by);
+    if (Kind{entry.kind()} == Kind::kRegion) {
+        region_left(entry.object(), id, directory_.root(entry.object()) == slot);
+        return;
+    }
     if (directory_.root(entry.object()) != slot) {
         return;
     }

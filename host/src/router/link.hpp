@@ -24,6 +24,7 @@ struct User {
     std::uint32_t connections = 0;
     std::uint64_t queue_bytes = 0;
     std::uint32_t descriptors = 0;
+    std::uint64_t region_bytes = 0;
     std::uint32_t endpoints = 0;
     core::Share capabilities;
 };
@@ -56,6 +57,8 @@ struct Link {
     std::string name;  ///< command name, for people only
     User* user = nullptr;
     core::CapabilityId home = 0;
+    std::uint64_t region_bytes = 0;  ///< of regions that it pays for
+    std::uint32_t region_descriptors = 0;
     std::vector<core::ObjectId> endpoints;
 
     UniqueFd socket;

@@ -92,6 +92,17 @@ std::string Router::Impl::listing(const Link& viewer) const {
                               {"width", qubit.width}});
         }
     }
+    json regions = json::array();
+    for (const auto& [object, region] : regions_) {
+        const core::ProcessId owner = table_.entry(directory_.root(object)).owner();
+        if (all || owner == viewer.id) {
+            regions.push_back({{"object", object},
+                               {"owner", owner},
+                               {"bytes", region.bytes},
+                               {"revocable", region.revocable},
+                               {"mapped", region.holders.size()}});
+        }
+    }
     json capabilities = json::array();
     const auto add = [&](SlotId slot) {
         const Entry& entry = table_.entry(slot);
@@ -133,6 +144,7 @@ std::string Router::Impl::listing(const Link& viewer) const {
                 {"processes", std::move(processes)},
                 {"endpoints", std::move(endpoints)},
                 {"qubits", std::move(qubits)},
+                {"regions", std::move(regions)},
                 {"capabilities", std::move(capabilities)},
                 {"channels", list_channels(viewer, all)}}
         .dump();

@@ -246,23 +246,27 @@ class PolicyReader {
     // --- limits ---
 
     void read_limits(const toml::table& in, const std::string& where, Limits& limits) {
-        only(in, {"connections", "capabilities", "queue_bytes", "descriptors", "endpoints"},
+        only(in, {"connections", "capabilities", "queue_bytes", "descriptors", "endpoints", "region_bytes"},
              "in [" + where + "]");
         const std::string prefix = where + '.';
         number(in, "connections", prefix, 1, limit::kIds - 1, limits.connections);
         number(in, "capabilities", prefix, 1, limit::kSlots - 1, limits.capabilities);
         number(in, "descriptors", prefix, 1, 1U << 20, limits.descriptors);
         number(in, "endpoints", prefix, 0, limit::kIds - 1, limits.endpoints);
-        const toml::node* bytes = in.get("queue_bytes");
-        if (bytes != nullptr && bytes->is_string()) {
-            if (const auto size = units::parse_size(bytes->as_string()->get())) {
-                limits.queue_bytes = *size;
-            } else {
-                fault(*bytes, prefix + "queue_bytes is " + described(*bytes) + "; it must be " +
-                                  std::string(units::kSizeForm));
-            }
+        read_size(in, "queue_bytes", prefix, limits.queue_bytes);
+        read_size(in, "region_bytes", prefix, limits.region_bytes);
+    }
+
+    void read_size(const toml::table& in, std::string_view key, const std::string& prefix,
+                   std::uint64_t& to) {
+        const toml::node* bytes = in.get(key);
+        if (bytes == nullptr || !bytes->is_string()) {
+            number(in, key, prefix, 1, 1ULL << 40, to);
+        } else if (const auto size = units::parse_size(bytes->as_string()->get())) {
+            to = *size;
         } else {
-            number(in, "queue_bytes", prefix, 1, 1ULL << 40, limits.queue_bytes);
+            fault(*bytes, prefix + std::string(key) + " is " + described(*bytes) + "; it must be " +
+                              std::string(units::kSizeForm));
         }
     }
 

@@ -143,6 +143,18 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return inspect(link, request.capability, reply);
         case Request::kDerive:
             return derive(link, request, reply);
+        case Request::kRegionCreate:
+            return create_region(link, request, reply);
+        case Request::kRegionMap:
+            return map_region(link, request, reply);
+        case Request::kRegionUnmap:
+            return unmap_region(link, request);
+        case Request::kRegionFresh:
+            return freshen_region(link, request, reply);
+        case Request::kRegionMoved:
+            return move_region(link, request, reply);
+        case Request::kRegionCut:
+            return cut_region(link, request);
         case Request::kPrepare:
             return prepare_qubit(link, request, reply);
         case Request::kReclaim:

@@ -32,6 +32,7 @@ using router::Watch;
 
 namespace {
 
+constexpr std::uint64_t kQuietNs = 10'000;  ///< without work for so long, the router may prepare something
 constexpr std::uint64_t kControlIntervalNs = 20'000;  ///< how often a busy router looks at its descriptors
 
 std::string command_name(std::int32_t pid) {
@@ -210,6 +211,9 @@ void Router::Impl::run() {
             sweep_qubits();
             tend_audit();
             tend_channels();
+        }
+        if (!worked && now_ns_ - last_work >= kQuietNs && region_pool_.refill()) {
+            continue;
         }
         if (!worked && now_ns_ - last_work >= spin) {
             flush_runs();
@@ -442,6 +446,7 @@ void Router::Impl::close_link(Link& link, Error reason) {
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);
     table_.revoke_owned(id, [&](core::SlotId slot, const Entry& entry) { on_ended(slot, entry, id); });
+    rehome_regions(id);
     for (const core::ObjectId object : gone) {
         forget_named(object);
     }

@@ -7,6 +7,7 @@
 //     requests.cpp   what processes ask of the router itself; the answers are in
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
+//       regions.cpp    shared memory
 //       qubits.cpp     linear resources and the ledger of their holders
 //       channels.cpp   lanes and streams: opening, taking, ending, counting
 //     auditing.cpp   what is written down of all this
@@ -28,10 +29,12 @@
 #include "core/route.hpp"
 #include "keyway/router.hpp"
 #include "link/control.hpp"
+#include "region/pool.hpp"
 #include "router/answer.hpp"
 #include "router/channels.hpp"
 #include "router/link.hpp"
 #include "router/qubit.hpp"
+#include "router/region.hpp"
 
 namespace keyway {
 
@@ -190,6 +193,25 @@ struct Router::Impl {
     void forget_channel(const router::Channel& channel);
     [[nodiscard]] nlohmann::json list_channels(const router::Link& viewer, bool all) const;
 
+    // --- regions.cpp ---
+    static void charge_region(router::Link& payer, const router::Region& region, bool add);
+    Result<void> create_region(router::Link& link, const link::ControlMessage& request,
+                               router::Answer& reply);
+    Result<void> map_region(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> unmap_region(router::Link& link, const link::ControlMessage& request);
+    Result<void> freshen_region(router::Link& link, const link::ControlMessage& request,
+                                router::Answer& reply);
+    Result<void> move_region(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> cut_region(router::Link& link, const link::ControlMessage& request);
+    static void describe(const router::Region& region, router::Answer& reply);
+    Result<router::Region*> region_of(const router::Link& link, core::CapabilityId capability);
+    Result<router::Region*> own_revocable_region(const router::Link& link, core::CapabilityId capability);
+    [[nodiscard]] bool writer_expected(const router::Region& region) const;
+    void tell_holders(const router::Region& region, core::ObjectId object, core::ProcessId but);
+    /// Must not touch the table.
+    void region_left(core::ObjectId object, core::CapabilityId capability, bool root);
+    void rehome_regions(core::ProcessId payer);
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -225,6 +247,8 @@ struct Router::Impl {
     std::uint8_t serving_ = 0;  ///< the request that is being answered
     quantum::Ledger ledger_;
     QubitMap qubits_;
+    std::unordered_map<core::ObjectId, router::Region> regions_;
+    region::Pool region_pool_;
     std::uint64_t next_sweep_ns_ = 0;
 
     std::vector<router::Link*> active_;

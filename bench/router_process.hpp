@@ -1,0 +1,83 @@
+#pragma once
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "keyway/connection.hpp"
+#include "keyway/router.hpp"
+#include "processes.hpp"
+
+namespace keyway::bench {
+
+inline constexpr auto kNeverSleeps = std::chrono::nanoseconds::max();
+
+class TemporaryFolder {
+  public:
+    TemporaryFolder() {
+        std::string path = (std::filesystem::temp_directory_path() / "keyway-bench-XXXXXX").string();
+        if (::mkdtemp(path.data()) == nullptr) {
+            give_up("can't make a temporary folder");
+        }
+        path_ = path;
+    }
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+    ~TemporaryFolder() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+    [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+/// A router in a process of its own, and our connection to it.
+class RouterProcess {
+  public:
+    RouterProcess(int core, std::chrono::nanoseconds router_spin, std::chrono::nanoseconds client_spin) {
+        int ready[2];
+        if (::pipe(ready) != 0) {
+            give_up("can't make a pipe");
+        }
+        const std::string socket = folder_ / "router.sock";
+        child_ = std::make_unique<Child>(core, [&] {
+            Router router({.policy = Policy::permissive(), .socket = socket, .spin = router_spin});
+            router.listen().value();
+            const char token = 1;
+            if (::write(ready[1], &token, 1) == 1) {
+                router.run();
+            }
+        });
+        ::close(ready[1]);
+        char token = 0;
+        const bool up = ::read(ready[0], &token, 1) == 1;
+        ::close(ready[0]);
+        if (!up) {
+            errno = 0;
+            give_up("the router did not start");
+        }
+        ConnectOptions options;
+        options.socket = socket;
+        options.spin = client_spin;
+        options.submission_bytes = 256 * 1024;
+        options.delivery_bytes = 256 * 1024;
+        connection_.emplace(Connection::open(options).value());
+    }
+
+    [[nodiscard]] Connection& connection() { return *connection_; }
+    [[nodiscard]] Child& process() { return *child_; }
+
+  private:
+    TemporaryFolder folder_;
+    std::unique_ptr<Child> child_;
+    std::optional<Connection> connection_;
+};
+
+}  // namespace keyway::bench
