@@ -120,6 +120,7 @@ package keyway_pkg;
   localparam logic [7:0] StatusNoSuchQubit = 8'h56;
   localparam logic [7:0] StatusUnwantedDescriptors = 8'h52;
   localparam logic [7:0] StatusNoSuchProcess = 8'h53;
+  localparam logic [7:0] StatusNoSuchSubscription = 8'h5A;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.
@@ -142,6 +143,10 @@ package keyway_pkg;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
   localparam logic [7:0] RequestDerive = 8'hC;
+  localparam logic [7:0] RequestTopic = 8'h1E;
+  localparam logic [7:0] RequestSubscribe = 8'h1F;
+  localparam logic [7:0] RequestUnsubscribe = 8'h20;
+  localparam logic [7:0] RequestTopicRing = 8'h21;
   localparam logic [7:0] RequestPrepare = 8'h32;
   localparam logic [7:0] RequestReclaim = 8'h33;
   localparam logic [7:0] RequestQubit = 8'h34;

@@ -345,6 +345,7 @@ enum class Status : std::uint8_t {
     kNoSuchQubit = 86,  ///< No qubit of that number that this process may take over.
     kUnwantedDescriptors = 82,  ///< Descriptors came with a request; the router takes none and has closed them.
     kNoSuchProcess = 83,  ///< No process of that id is connected.
+    kNoSuchSubscription = 90,  ///< The process has no such subscription (any more).
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -390,6 +391,8 @@ enum class Status : std::uint8_t {
             return "unwanted_descriptors";
         case Status::kNoSuchProcess:
             return "no_such_process";
+        case Status::kNoSuchSubscription:
+            return "no_such_subscription";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -438,6 +441,8 @@ enum class Status : std::uint8_t {
             return "Descriptors came with a request; the router takes none and has closed them.";
         case Status::kNoSuchProcess:
             return "No process of that id is connected.";
+        case Status::kNoSuchSubscription:
+            return "The process has no such subscription (any more).";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -486,13 +491,15 @@ enum class Status : std::uint8_t {
             return "send no descriptors: the router makes all shared memory itself";
         case Status::kNoSuchProcess:
             return "list the connected processes with `keyway ls`";
+        case Status::kNoSuchSubscription:
+            return "subscribe again";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 21;
+inline constexpr std::size_t kStatusCount = 22;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -535,6 +542,10 @@ enum class Request : std::uint8_t {
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
     kDerive = 12,  ///< Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number).
+    kTopic = 30,  ///< Makes a named topic: policy, events kept for late joiners, ring size, patience.
+    kSubscribe = 31,  ///< Subscribes the process, or one that it may act for, to a topic; answers with the broadcast ring.
+    kUnsubscribe = 32,  ///< Ends one of the process's subscriptions.
+    kTopicRing = 33,  ///< Asks for the ring that a subscription's topic has moved to.
     kPrepare = 50,  ///< Makes a qubit: coherence deadline, fidelity, width of its simulated state.
     kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
     kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
@@ -566,6 +577,14 @@ enum class Request : std::uint8_t {
             return "inspect";
         case Request::kDerive:
             return "derive";
+        case Request::kTopic:
+            return "topic";
+        case Request::kSubscribe:
+            return "subscribe";
+        case Request::kUnsubscribe:
+            return "unsubscribe";
+        case Request::kTopicRing:
+            return "topic_ring";
         case Request::kPrepare:
             return "prepare";
         case Request::kReclaim:
@@ -576,7 +595,7 @@ enum class Request : std::uint8_t {
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 15;
+inline constexpr std::size_t kRequestCount = 19;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

@@ -160,6 +160,9 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
     tell_ended(entry, core::make_capability_id(entry.generation(), slot), by);
+    if (Kind{entry.kind()} == Kind::kTopic) {
+        topic_capability_ended(slot, core::make_capability_id(entry.generation(), slot), entry.object());
+    }
     if (directory_.root(entry.object()) != slot) {
         return;
     }

@@ -122,6 +122,14 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return inspect(link, request.capability, reply);
         case Request::kDerive:
             return derive(link, request, reply);
+        case Request::kTopic:
+            return make_topic(link, request, reply);
+        case Request::kSubscribe:
+            return subscribe(link, request, reply);
+        case Request::kUnsubscribe:
+            return unsubscribe(link, request);
+        case Request::kTopicRing:
+            return show_topic_ring(link, request, reply);
         case Request::kPrepare:
             return prepare_qubit(link, request, reply);
         case Request::kReclaim:

@@ -314,7 +314,7 @@ void Router::Impl::handle_events(int timeout_ms) {
         }
     }
     reap();
-    if (!touched_.empty()) {
+    if (!touched_.empty() || !touched_topics_.empty()) {
         wake_touched();
     }
 }
@@ -523,6 +523,13 @@ void Router::Impl::sleep() {
     // Whoever makes room for a held message, or reads its notices, rings as well.
     std::uint64_t earliest = UINT64_MAX;
     for (Link* link : held_) {
+        if (link->held_topic != 0) {
+            if (!await_topic(link->held_topic, link->held_length, earliest)) {
+                return;
+            }
+            earliest = link->held_deadline != 0 ? std::min(earliest, link->held_deadline) : earliest;
+            continue;
+        }
         Link* full = link_of(link->held_for);
         if (full == nullptr || full->state != Link::State::kLive) {
             return;

@@ -8,6 +8,7 @@
 //       names.cpp      names, and what the policy says of them
 //       authority.cpp  granting, revoking, giving up
 //       qubits.cpp     linear resources and the ledger of their holders
+//       topics.cpp     publish and subscribe: broadcast rings and who reads them
 //     listing.cpp    what `list` answers
 
 #include <atomic>
@@ -27,6 +28,7 @@
 #include "router/answer.hpp"
 #include "router/link.hpp"
 #include "router/qubit.hpp"
+#include "router/topic.hpp"
 
 namespace keyway {
 
@@ -149,6 +151,26 @@ struct Router::Impl {
     void forget_qubit(QubitMap::iterator found);
     void sweep_qubits();
 
+    // --- topics.cpp ---
+    Result<void> make_topic(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> subscribe(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> subscribe_other(router::Link& link, core::SlotId topic,
+                                 const link::ControlMessage& request, router::Answer& reply);
+    Result<void> unsubscribe(router::Link& link, const link::ControlMessage& request);
+    Result<void> show_topic_ring(router::Link& link, const link::ControlMessage& request,
+                                 router::Answer& reply);
+    /// Whether the topic takes an event now. Moves it to a fresh ring first when somebody who has the old one
+    /// may not read what follows.
+    [[nodiscard]] bool topic_has_room(core::ObjectId topic, std::uint32_t length);
+    /// One write, however many subscribe.
+    void publish(core::ObjectId topic, const Header& header, std::span<const std::byte> payload);
+    Result<void> move_topic(core::ObjectId id, router::Topic& topic);
+    void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
+    void wake_topics();
+    void topic_capability_ended(core::SlotId slot, core::CapabilityId id, core::ObjectId object);
+    /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
+    bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -180,6 +202,8 @@ struct Router::Impl {
     quantum::Ledger ledger_;
     QubitMap qubits_;
     std::uint64_t next_sweep_ns_ = 0;
+    std::map<core::ObjectId, router::Topic> topics_;
+    std::vector<core::ObjectId> touched_topics_;
 
     std::vector<router::Link*> active_;
     std::vector<router::Link*> held_;
