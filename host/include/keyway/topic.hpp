@@ -13,8 +13,9 @@
 // for one write, however many read.
 //
 // WHO MAY WHAT. To publish takes WRITE on the topic, to subscribe READ. A subscriber whose capability ended
-// (revoked, expired) gets `revoked` or `expired` from `next`, and no event that is published after that, by
-// no means: the others go on in a ring that it doesn't have. It can still read what was in the ring before.
+// (revoked, expired) can still read what was published before that; then `next` says `revoked` or `expired`.
+// What is published after it never gets, not by its mapping either: the others go on in a ring that it
+// doesn't have.
 //
 // WHO CAN HOLD WHOM UP. A subscriber nobody but, under `block`, the publisher, and through it the others, for
 // at most `patience`; after that the topic no longer waits for it and it loses events, which `lost` counts.

@@ -117,13 +117,17 @@ Subscription::Impl::~Impl() {
 }
 
 Subscription::Impl::Step Subscription::Impl::step() {
-    if (const auto code = NativeAtomics::load(slot->closed, std::memory_order_acquire); code != 0) {
-        why = Error::from_code(static_cast<std::uint8_t>(code));
-        return Step::kEnded;
-    }
+    const auto code = static_cast<std::uint8_t>(NativeAtomics::load(slot->closed, std::memory_order_acquire));
     const RingState state = reader.state();
-    if (state == RingState::kMoved) {
+    if (code == 0 && state == RingState::kMoved) {
         return Step::kMoved;
+    }
+    // Who may not read on may read what was published before; that ring gets nothing more.
+    const bool recalled = Error::from_code(code) == Error{Status::kRevoked} ||
+                          Error::from_code(code) == Error{Verdict::kExpired};
+    if (code != 0 && !recalled) {
+        why = Error::from_code(code);
+        return Step::kEnded;
     }
     const std::uint64_t lost = reader.lost();
     switch (reader.take(record)) {
@@ -143,6 +147,10 @@ Subscription::Impl::Step Subscription::Impl::step() {
     }
     if (state == RingState::kEnded) {
         why = Verdict::kClosed;
+        return Step::kEnded;
+    }
+    if (recalled) {
+        why = Error::from_code(code);
         return Step::kEnded;
     }
     tell_position();

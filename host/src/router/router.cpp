@@ -414,6 +414,9 @@ void Router::Impl::close_link(Link& link, Error reason) {
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);
+    for (const core::ObjectId object : link.endpoints) {
+        end_topic_ring(object);
+    }
     table_.revoke_owned(id, [&](core::SlotId slot, const Entry& entry) { on_ended(slot, entry, id); });
     for (const core::ObjectId object : gone) {
         forget_named(object);

@@ -154,8 +154,8 @@ struct Router::Impl {
     // --- topics.cpp ---
     Result<void> make_topic(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> subscribe(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
-    Result<void> subscribe_other(router::Link& link, core::SlotId topic,
-                                 const link::ControlMessage& request, router::Answer& reply);
+    Result<void> subscribe_other(router::Link& link, core::SlotId topic, const link::ControlMessage& request,
+                                 router::Answer& reply);
     Result<void> unsubscribe(router::Link& link, const link::ControlMessage& request);
     Result<void> show_topic_ring(router::Link& link, const link::ControlMessage& request,
                                  router::Answer& reply);
@@ -167,6 +167,9 @@ struct Router::Impl {
     Result<void> move_topic(core::ObjectId id, router::Topic& topic);
     void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
     void wake_topics();
+    /// The topic is about to end, its subscribers' capabilities before it: they shall not take it for a
+    /// recall.
+    void end_topic_ring(core::ObjectId object);
     void topic_capability_ended(core::SlotId slot, core::CapabilityId id, core::ObjectId object);
     /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
     bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);

@@ -379,6 +379,12 @@ void Router::Impl::wake_topics() {
     touched_topics_.clear();
 }
 
+void Router::Impl::end_topic_ring(ObjectId object) {
+    if (const auto found = topics_.find(object); found != topics_.end()) {
+        found->second.writer->set_state(broadcast::RingState::kEnded);
+    }
+}
+
 void Router::Impl::topic_capability_ended(SlotId slot, CapabilityId id, ObjectId object) {
     const auto found = topics_.find(object);
     if (found == topics_.end()) {
