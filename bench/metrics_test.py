@@ -10,6 +10,7 @@ METRICS = {
     "route_p50": "ns",
     "route_p99": "ns",
     "queue_op_p50": "ns",
+    "publish_fanout_8_cost": "ns",
     "routed_rtt_24_p50": "ns",
     "routed_rtt_64_p50": "ns",
     "routed_rtt_64_p99": "ns",

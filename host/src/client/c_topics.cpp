@@ -120,8 +120,15 @@ void tend_subscriptions(State& state) {
     auto& all = state.subscriptions;
     for (std::size_t i = 0; i < all.size();) {
         Subscription::Impl& subscription = *all[i];
-        if (subscription.reader.state() == broadcast::RingState::kMoved && !subscription.renew()) {
-            subscription.why = Status::kRevoked;
+        const auto open = [&] {
+            return ring::NativeAtomics::load(subscription.slot->closed, std::memory_order_acquire) == 0;
+        };
+        // Recalled, what is in the old ring is ours still, and its step() says when that is read.
+        if (open() && subscription.reader.state() == broadcast::RingState::kMoved) {
+            auto renewed = subscription.renew();
+            if (!renewed && open()) {
+                subscription.why = renewed.error();
+            }
         }
         if (subscription.why) {
             ended.push_back(std::move(all[i]));

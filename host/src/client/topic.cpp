@@ -246,9 +246,11 @@ Result<Event> Subscription::next(Deadline deadline) {
         if (step == Impl::Step::kEnded) {
             return *own.why;
         }
-        if (auto renewed = own.renew(); !renewed) {
+        auto renewed = own.renew();
+        if (!renewed && NativeAtomics::load(own.slot->closed, std::memory_order_acquire) == 0) {
             return renewed.error();
         }
+        // Recalled in between: what is in the old ring is ours still.
     }
 }
 
