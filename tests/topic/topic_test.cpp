@@ -271,6 +271,27 @@ TEST_F(Topics, nobody_can_write_to_the_ring_but_the_router) {
     EXPECT_NE(::ftruncate(file, 1 << 26), 0);
 }
 
+TEST_F(Topics, a_place_that_nobody_can_be_at_closes_that_subscription_and_no_other) {
+    const Capability topic = make({.policy = TopicPolicy::kBlock, .ring_bytes = 16 * 1024, .patience = 1h});
+    Connection hostile = connect();
+    Connection reader = connect();
+    Subscription news = subscribe(reader);
+    for (const std::uint64_t place : {std::uint64_t{1} << 40, std::uint64_t{7}, std::uint64_t{0}}) {
+        fill(topic, 3);
+        while (news.next(Deadline::now())) {
+        }
+        Subscription bad = subscribe(hostile);
+        ring::NativeAtomics::store(bad.impl().slot->position, place, std::memory_order_release);
+        for (int i = 0; i < 3; ++i) {
+            fill(topic, 10);
+            while (news.next(Deadline::now())) {
+            }
+        }
+        EXPECT_EQ(heard(bad), "corrupt") << place;
+    }
+    EXPECT_EQ(news.lost(), 0U);
+}
+
 TEST_F(Topics, random_bytes_in_a_readers_slot_end_at_most_its_own_subscription) {
     const unsigned seed = std::random_device{}();
     SCOPED_TRACE("seed " + std::to_string(seed));
