@@ -10,6 +10,7 @@ METRICS = {
     "route_p50": "ns",
     "route_p99": "ns",
     "queue_op_p50": "ns",
+    "publish_fanout_8_cost": "ns",
     "routed_rtt_24_p50": "ns",
     "routed_rtt_64_p50": "ns",
     "routed_rtt_64_p99": "ns",
@@ -51,8 +52,8 @@ def main() -> int:
             continue
         if found[name]["unit"] != unit:
             faults.append(f"{name} is in {found[name]['unit']!r}, not in {unit!r}")
-        if name.startswith(("routed", "blocking", "lane", "stream")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
-        if name.startswith(("routed", "blocking", "region")) and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
+        measured = name.startswith(("routed", "blocking", "lane", "stream", "region", "publish"))
+        if measured and not (found[name]["value"] > 0 and found[name]["floor"] > 0):
             faults.append(f"{name} was not measured: {found[name]}")
     for fault in faults:
         print(fault)

@@ -9,6 +9,8 @@
 
 #include "clock.hpp"
 #include "keyway/connection.hpp"
+#include "keyway/router.hpp"
+#include "keyway/topic.hpp"
 #include "pair_floors.hpp"
 #include "processes.hpp"
 #include "router_process.hpp"
@@ -159,10 +161,64 @@ void measure_blocking(int partner_core, const std::string& name, const std::stri
     report.add(std::move(p50));
 }
 
+/// What a publisher pays for an event, in ns: bursts of 32 until the router has judged them. The subscribers,
+/// which are awake, read between the bursts, outside of the time.
+double publishing_ns(Connection& connection, const Capability& topic, std::span<Subscription> subscriptions,
+                     int count) {
+    constexpr int kBurst = 32;
+    std::array<std::byte, 64> payload{};
+    const std::vector<Outgoing> burst(kBurst, event_for(topic, payload));
+    Ticks spent = 0;
+    int published = 0;
+    for (; published < count; published += kBurst) {
+        const Ticks begin = ticks();
+        connection.post_batch(burst).value();
+        connection.flush().value();
+        spent += ticks() - begin;
+        for (Subscription& subscription : subscriptions) {
+            for (int i = 0; i < kBurst; ++i) {
+                keep(subscription.next().value().payload[0]);
+            }
+        }
+    }
+    return static_cast<double>(spent) * ns_per_tick() / published;
+}
+
+void measure_publishing(const CorePair& cores, const Effort& effort, Report& report) {
+    RouterProcess router(cores.partner, kNeverSleeps, std::chrono::seconds(30));
+    Connection& connection = router.connection();
+    const auto subscribed = [&](const Capability& topic, int count) {
+        std::vector<Subscription> subscriptions;
+        for (int i = 0; i < count; ++i) {
+            subscriptions.push_back(Subscription::open(connection, topic).value());
+        }
+        return subscriptions;
+    };
+    const Capability narrow = make_topic(connection, "narrow").value();
+    const Capability wide = make_topic(connection, "wide").value();
+    auto one = subscribed(narrow, 1);
+    auto eight = subscribed(wide, 8);
+    Figure fanout{.name = "publish_fanout_8_cost",
+                  .what = "an event of 64 bytes to a topic with eight subscribers, for its publisher",
+                  .unit = "ns",
+                  .floor_what = "the same with one subscriber",
+                  .reach = {.value = {}, .ratio = 1.2}};
+    const int count = effort.operations(100'000);
+    for (int i = -1; i < effort.repetitions; ++i) {
+        const double floor = publishing_ns(connection, narrow, one, count);
+        const double figure = publishing_ns(connection, wide, eight, count);
+        if (i >= 0) {
+            fanout.add(figure, floor);
+        }
+    }
+    report.add(std::move(fanout));
+}
+
 }  // namespace
 
 void measure_routed(const CorePair& cores, const Effort& effort, Report& report) {
     measure_spinning(cores, effort, report);
+    measure_publishing(cores, effort, report);
     measure_blocking(cores.partner, "blocking_rtt_64_p50", "client and router each on a core of its own",
                      {.value = {}, .ratio = 1.15}, effort, report);
     measure_blocking(cores.ours, "blocking_rtt_64_same_core_p50", "client and router share one core", {},

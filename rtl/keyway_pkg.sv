@@ -129,6 +129,7 @@ package keyway_pkg;
   localparam logic [7:0] StatusServiceFailed = 8'h65;
   localparam logic [7:0] StatusDeclined = 8'h5F;
   localparam logic [7:0] StatusAborted = 8'h60;
+  localparam logic [7:0] StatusNoSuchSubscription = 8'h5A;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.
@@ -158,6 +159,10 @@ package keyway_pkg;
   localparam logic [7:0] RequestRegionFresh = 8'h17;
   localparam logic [7:0] RequestRegionMoved = 8'h18;
   localparam logic [7:0] RequestRegionCut = 8'h19;
+  localparam logic [7:0] RequestTopic = 8'h1E;
+  localparam logic [7:0] RequestSubscribe = 8'h1F;
+  localparam logic [7:0] RequestUnsubscribe = 8'h20;
+  localparam logic [7:0] RequestTopicRing = 8'h21;
   localparam logic [7:0] RequestPrepare = 8'h32;
   localparam logic [7:0] RequestReclaim = 8'h33;
   localparam logic [7:0] RequestQubit = 8'h34;

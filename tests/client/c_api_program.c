@@ -131,8 +131,8 @@ int c_errors(const char* socket) {
     EXPECT_RESULT(ipc_reply(12345, &message), IPC_E_NO_SUCH_CAPABILITY);
     EXPECT_RESULT(ipc_receive(NULL, &message, IPC_NO_WAIT), IPC_E_TIMEOUT);
     EXPECT_RESULT(ipc_receive(NULL, &message, 1000000), IPC_E_TIMEOUT);
-    EXPECT_RESULT(ipc_publish(1, &message), IPC_E_NOT_SUPPORTED);
-    EXPECT_RESULT(ipc_subscribe(1, ipc_self()), IPC_E_NOT_SUPPORTED);
+    EXPECT_RESULT(ipc_publish(1, &message), IPC_E_NO_SUCH_CAPABILITY);
+    EXPECT_RESULT(ipc_subscribe(1, ipc_self()), IPC_E_NO_SUCH_CAPABILITY);
     EXPECT_RESULT(ipc_close(4711), IPC_E_BAD_ARGUMENT);
     EXPECT_RESULT(ipc_register("mine", &endpoint, &capability), IPC_OK);
     EXPECT_RESULT(ipc_register("mine", NULL, NULL), IPC_E_NAME_TAKEN);

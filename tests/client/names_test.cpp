@@ -18,7 +18,7 @@ TEST_F(Names, a_registered_name_can_be_looked_up) {
     const auto endpoint = service.register_endpoint("a/b-c_d.9").value();
     const auto found = client.lookup("a/b-c_d.9").value();
     EXPECT_EQ(found.object, endpoint.id);
-    EXPECT_EQ(found.rights, right::kWrite | right::kExecute);
+    EXPECT_EQ(found.rights, right::kRead | right::kWrite | right::kExecute);
     EXPECT_EQ(found.badge, client.id());
 }
 

@@ -110,6 +110,7 @@ typedef struct {
 #define IPC_E_NO_SUCH_METHOD (-KEYWAY_STATUS_NO_SUCH_METHOD)
 #define IPC_E_SERVICE_FAILED (-KEYWAY_STATUS_SERVICE_FAILED)
 #define IPC_E_SEALED (-KEYWAY_STATUS_SEALED)
+#define IPC_E_NO_SUCH_SUBSCRIPTION (-KEYWAY_STATUS_NO_SUCH_SUBSCRIPTION)
 
 /* ---- messages ---- */
 
@@ -127,9 +128,28 @@ IPC_API ipc_result_t ipc_receive(uint32_t* sender, ipc_message_t* msg, uint64_t 
  * IPC_E_FULL when the caller does not drain its queue. */
 IPC_API ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t* reply);
 
-/* Publishes an event to a topic, and subscribes a process to one. */
+/* Makes a topic that others can look up (ipc_lookup); ipc_close() ends it. `policy`: IPC_DROP_OLDEST, nobody
+ * ever waits; IPC_BLOCK, ipc_publish() waits for the slowest subscriber, for each at most a second. A new
+ * subscriber starts `keep` events back, 0 to 4096. *topic and *capability (may be NULL) get its id and a
+ * capability with READ, WRITE, GRANT and REVOKE. */
+#define IPC_DROP_OLDEST 0u
+#define IPC_BLOCK 1u
+IPC_API ipc_result_t ipc_topic_create(const char* name, uint32_t policy, uint32_t keep, uint32_t* topic,
+                                      uint32_t* capability);
+
+/* Publishes an event to a topic; needs WRITE on it. The message's type does not matter. msg->capability_id 0:
+ * the capability from ipc_lookup() or ipc_topic_create(). */
 IPC_API ipc_result_t ipc_publish(uint32_t topic, const ipc_message_t* msg);
+
+/* Subscribes a process, 0 for ourselves, to a topic that was looked up or made before. Events come by
+ * ipc_receive(): type IPC_EVENT, receiver_id the topic, sender_id who published, and make ipc_descriptor()
+ * readable. Needs READ on the topic; for another process GRANT too, and a capability with
+ * KEYWAY_RIGHT_PROCESS on its home endpoint. The other process is subscribed in its next ipc_receive(). At
+ * most 24 subscriptions a process. A subscription whose capability ends, ends. */
 IPC_API ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id);
+
+/* Ends our subscription to a topic. IPC_E_NO_SUCH_SUBSCRIPTION when there is none (any more). */
+IPC_API ipc_result_t ipc_unsubscribe(uint32_t topic);
 
 /* Sends a request and waits for its reply. request and reply may be the same. */
 IPC_API ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t* request, ipc_message_t* reply,

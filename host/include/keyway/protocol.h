@@ -277,6 +277,8 @@
 #define KEYWAY_STATUS_DECLINED 95
 /* One side broke the stream off; its reason says why. */
 #define KEYWAY_STATUS_ABORTED 96
+/* The process has no such subscription (any more). */
+#define KEYWAY_STATUS_NO_SUCH_SUBSCRIPTION 90
 /* The router is draining and takes nothing new. */
 #define KEYWAY_STATUS_SHUTTING_DOWN 81
 
@@ -331,6 +333,14 @@
 #define KEYWAY_REQUEST_REGION_MOVED 24
 /* The owner takes the memory of a revocable region from everybody. */
 #define KEYWAY_REQUEST_REGION_CUT 25
+/* Makes a named topic: policy, events kept for late joiners, ring size, patience. */
+#define KEYWAY_REQUEST_TOPIC 30
+/* Subscribes the process, or one that it may act for, to a topic; answers with the broadcast ring. */
+#define KEYWAY_REQUEST_SUBSCRIBE 31
+/* Ends one of the process's subscriptions. */
+#define KEYWAY_REQUEST_UNSUBSCRIBE 32
+/* Asks for the ring that a subscription's topic has moved to. */
+#define KEYWAY_REQUEST_TOPIC_RING 33
 /* Makes a qubit: coherence deadline, fidelity, width of its simulated state. */
 #define KEYWAY_REQUEST_PREPARE 50
 /* Takes a qubit back that the router holds because the process's link, or the router itself, ended. */

@@ -356,6 +356,7 @@ enum class Status : std::uint8_t {
     kServiceFailed = 101,  ///< The service failed while it handled the call.
     kDeclined = 95,  ///< The process at the other end did not want the lane or stream.
     kAborted = 96,  ///< One side broke the stream off; its reason says why.
+    kNoSuchSubscription = 90,  ///< The process has no such subscription (any more).
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -413,6 +414,8 @@ enum class Status : std::uint8_t {
             return "declined";
         case Status::kAborted:
             return "aborted";
+        case Status::kNoSuchSubscription:
+            return "no_such_subscription";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -473,6 +476,8 @@ enum class Status : std::uint8_t {
             return "The process at the other end did not want the lane or stream.";
         case Status::kAborted:
             return "One side broke the stream off; its reason says why.";
+        case Status::kNoSuchSubscription:
+            return "The process has no such subscription (any more).";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -533,13 +538,15 @@ enum class Status : std::uint8_t {
             return "ask the service's owner whether it takes lanes or streams, or send messages";
         case Status::kAborted:
             return "see the reason that came along";
+        case Status::kNoSuchSubscription:
+            return "subscribe again";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 27;
+inline constexpr std::size_t kStatusCount = 28;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -591,6 +598,10 @@ enum class Request : std::uint8_t {
     kRegionFresh = 23,  ///< The owner wants an empty file to move a revocable region to.
     kRegionMoved = 24,  ///< The owner has copied the content into the fresh file: it is the region from now on. 1 in `badge`: the old file is cut.
     kRegionCut = 25,  ///< The owner takes the memory of a revocable region from everybody.
+    kTopic = 30,  ///< Makes a named topic: policy, events kept for late joiners, ring size, patience.
+    kSubscribe = 31,  ///< Subscribes the process, or one that it may act for, to a topic; answers with the broadcast ring.
+    kUnsubscribe = 32,  ///< Ends one of the process's subscriptions.
+    kTopicRing = 33,  ///< Asks for the ring that a subscription's topic has moved to.
     kPrepare = 50,  ///< Makes a qubit: coherence deadline, fidelity, width of its simulated state.
     kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
     kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
@@ -636,6 +647,14 @@ enum class Request : std::uint8_t {
             return "region_moved";
         case Request::kRegionCut:
             return "region_cut";
+        case Request::kTopic:
+            return "topic";
+        case Request::kSubscribe:
+            return "subscribe";
+        case Request::kUnsubscribe:
+            return "unsubscribe";
+        case Request::kTopicRing:
+            return "topic_ring";
         case Request::kPrepare:
             return "prepare";
         case Request::kReclaim:
@@ -650,7 +669,7 @@ enum class Request : std::uint8_t {
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 23;
+inline constexpr std::size_t kRequestCount = 27;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

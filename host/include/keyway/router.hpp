@@ -114,7 +114,8 @@ struct AuditOptions {
 
 struct RouterOptions {
     Policy policy{};
-    AuditOptions audit{};
+    AuditOptions audit =
+        AuditOptions();  // not {}: g++ 12 would warn of it wherever options are named in place
     /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens
     /// on is replaced.
     std::string socket{};

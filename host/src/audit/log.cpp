@@ -153,11 +153,10 @@ bool Log::append(std::span<const Record> records) {
     const auto head_bytes = std::as_bytes(std::span(&frame, 1));
     const auto body = std::as_bytes(records);
     const Seal seal = seal_of(key_, head_.newest, {head_bytes, body});
-    frame_.clear();
-    frame_.insert(frame_.end(), head_bytes.begin(), head_bytes.end());
-    frame_.insert(frame_.end(), body.begin(), body.end());
-    const auto seal_bytes = std::as_bytes(std::span(seal));
-    frame_.insert(frame_.end(), seal_bytes.begin(), seal_bytes.end());
+    frame_.resize(head_bytes.size() + body.size() + seal.size());
+    std::byte* at = std::ranges::copy(head_bytes, frame_.data()).out;
+    at = std::ranges::copy(body, at).out;
+    std::ranges::copy(std::as_bytes(std::span(seal)), at);
     if (!write_at(segment_.get(), frame_, offset_)) {
         const int error = errno;
         // So that what is on disk always ends with a whole frame, if the disk lets us do even that.

@@ -15,6 +15,14 @@ namespace keyway::c {
 std::mutex state_mutex;
 std::shared_ptr<State> current;
 
+namespace {
+thread_local std::uint32_t last_badge = 0;
+}
+
+void set_last_badge(std::uint32_t badge) {
+    last_badge = badge;
+}
+
 std::shared_ptr<State> state() {
     const std::lock_guard lock(state_mutex);
     return current;
@@ -38,8 +46,6 @@ using keyway::c::State;
 using keyway::c::state;
 using keyway::c::state_mutex;
 using keyway::c::with_sending;
-
-thread_local std::uint32_t last_badge = 0;
 
 static_assert(sizeof(static_cast<ipc_message_t*>(nullptr)->data) == keyway::limit::kPayloadBytes);
 
@@ -76,7 +82,7 @@ void from_received(const Received& from, ipc_message_t& to) {
     to.timestamp = from.timestamp();
     to.capability_id = from.carried();
     to.priority = from.header().priority();
-    last_badge = from.badge();
+    keyway::c::set_last_badge(from.badge());
 }
 
 }  // namespace
@@ -120,7 +126,7 @@ int ipc_descriptor(void) {
 }
 
 uint32_t ipc_badge(void) {
-    return last_badge;
+    return keyway::c::last_badge;
 }
 
 ipc_result_t ipc_send(uint32_t receiver, const ipc_message_t* msg) {
@@ -144,12 +150,29 @@ ipc_result_t ipc_receive(uint32_t* sender, ipc_message_t* msg, uint64_t timeout_
     if (held == nullptr) {
         return IPC_E_NOT_CONNECTED;
     }
-    const std::lock_guard lock(held->receiving);
-    auto message = timeout_ns == IPC_NO_WAIT ? held->connection.try_receive()
-                                             : held->connection.receive(deadline_of(timeout_ns));
-    if (!message) {
-        // One name for "nothing came", however long the caller was ready to wait.
-        return message.error() == Error{Status::kWouldBlock} ? IPC_E_TIMEOUT : result_of(message.error());
+    const Deadline deadline = deadline_of(timeout_ns);
+    std::optional<Received> message;
+    while (!message) {
+        std::unique_lock lock(held->receiving);
+        auto taken = keyway::c::take_next(*held, timeout_ns, deadline, *msg);
+        if (!taken) {
+            return result_of(taken.error());
+        }
+        if (taken->event) {
+            if (sender != nullptr) {
+                *sender = msg->sender_id;
+            }
+            return IPC_OK;
+        }
+        if (taken->message) {
+            taken->message->detach();  // the lock goes before it is read
+        }
+        lock.unlock();
+        if (taken->tend) {
+            keyway::c::tend_subscriptions(*held);
+        } else if (!keyway::c::subscribed_by(*held, *taken->message)) {
+            message = std::move(taken->message);
+        }
     }
     from_received(*message, *msg);
     if (message->is_call()) {
@@ -196,15 +219,17 @@ ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t* reply) {
 }
 
 ipc_result_t ipc_publish(uint32_t topic, const ipc_message_t* msg) {
-    static_cast<void>(topic);
-    static_cast<void>(msg);
-    return IPC_E_NOT_SUPPORTED;
-}
-
-ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id) {
-    static_cast<void>(topic);
-    static_cast<void>(process_id);
-    return IPC_E_NOT_SUPPORTED;
+    if (msg == nullptr) {
+        return IPC_E_BAD_ARGUMENT;
+    }
+    return with_sending([&](State& held) {
+        Outgoing message;
+        if (!to_outgoing(held, topic, *msg, message)) {
+            return ipc_result_t{IPC_E_BAD_ARGUMENT};
+        }
+        message.type = keyway::Type::kEvent;
+        return result_of(held.connection.send(message));
+    });
 }
 
 ipc_result_t ipc_call(uint32_t receiver, const ipc_message_t* request, ipc_message_t* reply,

@@ -3,14 +3,17 @@
 // What the functions of the C interface share: the one connection of the process, and how outcomes and times
 // are said in C.
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "client/subscription_impl.hpp"
 #include "keyway/connection.hpp"
 #include "keyway/ipc.h"
 #include "keyway/region.hpp"
@@ -34,11 +37,30 @@ struct State {
     std::mutex sending;
     std::unordered_map<const void*, SharedRegion> regions;  ///< guarded by `sending`
     std::mutex receiving;
-    std::mutex books;                                                 ///< the two below
+    std::mutex books;                                                 ///< everything below
     std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup
     std::unordered_map<std::uint32_t, std::deque<std::uint32_t>>
         open_calls;  ///< caller -> reply capabilities
+    std::vector<std::unique_ptr<Subscription::Impl>> subscriptions;
+    std::size_t next_subscription = 0;        ///< whose turn it is
+    bool events_first = false;                ///< the last that was received was a message
+    std::atomic<bool> any_subscribed{false};  ///< read without the books
 };
+
+/// What ipc_receive() found.
+struct Taken {
+    std::optional<Received> message;
+    bool event = false;  ///< is in the caller's ipc_message_t
+    bool tend = false;   ///< nothing yet: call tend_subscriptions() first, without the receiving half's lock
+};
+/// The next message or event. Needs the receiving half's lock. Errors as of Connection::receive.
+Result<Taken> take_next(State& state, std::uint64_t timeout_ns, Deadline deadline, ipc_message_t& to);
+/// Follows topics that have moved, drops subscriptions that have ended. Takes the sending half's lock.
+void tend_subscriptions(State& state);
+/// True when the message was the router's word that somebody has subscribed us to a topic, and we now are.
+bool subscribed_by(State& state, const Received& message);
+/// What ipc_badge() says in this thread.
+void set_last_badge(std::uint32_t badge);
 
 // The C interface has no handle, so there is one connection a process. The mutex guards the pointer.
 extern std::mutex state_mutex;

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 
+#include "broadcast/broadcast_layout.hpp"
 #include "keyway/protocol.hpp"
 #include "keyway/result.hpp"
 #include "ring/park.hpp"
@@ -33,6 +34,7 @@ struct LinkShared {
     ring::RingControl submission;
     ring::RingControl notices;
     ring::RingControl delivery[limit::kPriorities];
+    broadcast::ReaderSlot readers[broadcast::kReaderSlots];  ///< where its subscriptions are
 };
 
 inline constexpr std::size_t kPage = 4096;

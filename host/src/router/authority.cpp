@@ -172,6 +172,9 @@ void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by)
         region_left(entry.object(), id, directory_.root(entry.object()) == slot);
         return;
     }
+    if (Kind{entry.kind()} == Kind::kTopic) {
+        topic_capability_ended(slot, id, entry.object());
+    }
     if (directory_.root(entry.object()) != slot) {
         return;
     }

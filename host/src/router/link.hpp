@@ -74,6 +74,8 @@ struct Link {
     std::optional<ring::Producer<>> notices;
     std::array<std::optional<ring::Producer<>>, limit::kPriorities> delivery;
 
+    std::uint32_t reader_slots = 0;  ///< bit i: LinkShared::readers[i] is in use
+
     bool active = false;         ///< the router polls it
     bool wake_receiver = false;  ///< something was put into a delivery or notice ring in this pass
     bool wake_sender = false;    ///< submissions were judged in this pass
@@ -85,7 +87,9 @@ struct Link {
 
     // A message that waits for room: it stays at the head of the submission ring.
     bool held = false;
-    core::ProcessId held_for = 0;  ///< whose ring has no room
+    core::ProcessId held_for = 0;   ///< whose ring has no room
+    core::ObjectId held_topic = 0;  ///< or which topic, and for how long an event
+    std::uint32_t held_length = 0;
     std::uint8_t held_priority = 0;
     std::uint64_t held_consumed = 0;  ///< what that ring's reader had released when we looked last
     std::uint64_t held_deadline = 0;  ///< ns; 0: none

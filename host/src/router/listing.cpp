@@ -103,6 +103,31 @@ std::string Router::Impl::listing(const Link& viewer) const {
                                {"mapped", region.holders.size()}});
         }
     }
+    json topics = json::array();
+    for (const auto& [object, topic] : topics_) {
+        if (!all && directory_.owner(object) != viewer.id) {
+            continue;
+        }
+        json readers = json::array();
+        for (const auto& reader : topic.subscribers) {
+            if (reader.reads) {
+                const auto& slot = reader.link->memory.shared().readers[reader.slot];
+                // A subscriber's own word on itself.
+                readers.push_back({{"process", reader.link->id},
+                                   {"lost", ring::NativeAtomics::load(slot.lost, std::memory_order_relaxed)},
+                                   {"overrun", reader.overrun}});
+            }
+        }
+        topics.push_back({{"id", object},
+                          {"name", name_of_.at(object)},
+                          {"owner", directory_.owner(object)},
+                          {"policy", topic.blocks ? "block" : "drop_oldest"},
+                          {"keep", topic.recent.size()},
+                          {"ring_bytes", topic.ring_bytes},
+                          {"events", topic.events},
+                          {"written_bytes", topic.written_bytes},
+                          {"subscribers", std::move(readers)}});
+    }
     json capabilities = json::array();
     const auto add = [&](SlotId slot) {
         const Entry& entry = table_.entry(slot);
@@ -143,6 +168,7 @@ std::string Router::Impl::listing(const Link& viewer) const {
                   {"capabilities", {{"used", table_.in_use()}, {"slots", table_.slot_count()}}}}},
                 {"processes", std::move(processes)},
                 {"endpoints", std::move(endpoints)},
+                {"topics", std::move(topics)},
                 {"qubits", std::move(qubits)},
                 {"regions", std::move(regions)},
                 {"capabilities", std::move(capabilities)},

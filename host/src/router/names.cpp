@@ -142,6 +142,7 @@ Result<void> Router::Impl::close_named(Link& link, const ControlMessage& request
         return Status::kBadArgument;
     }
     const ObjectId object = *mine;
+    end_topic_ring(object);
     end_tree(directory_.root(object), true, link.id);
     forget_named(object);
     link.endpoints.erase(mine);

@@ -26,8 +26,8 @@ bool is_request(const Header& header) {
            header.length() == sizeof(link::ControlMessage);
 }
 
-/// The destinations of one message: the delivery rings of the endpoints' owners. `has_room` remembers who had
-/// none. An event goes to each process at most once, because only home endpoints subscribe.
+/// The destinations of one message: the delivery rings of the endpoints' owners, or a topic's broadcast ring.
+/// `has_room` remembers who had none. A topic is its own one destination, so an event is written once.
 class DeliveryRings {
   public:
     DeliveryRings(Router::Impl& router, const Link& sender, const Header& header,
@@ -40,6 +40,11 @@ class DeliveryRings {
         if (decohered_) {
             return false;
         }
+        if (is_topic(destination)) {
+            const bool room = router_.topic_has_room(destination, length);
+            full_topic_ = room ? ObjectId{0} : destination;
+            return room;
+        }
         Link& link = owner(destination);
         auto& ring = *link.delivery[priority];
         if (ring.has_room(limit::kHeaderBytes + length)) {
@@ -50,6 +55,10 @@ class DeliveryRings {
     }
 
     void push(ObjectId destination, unsigned priority, const Header& header) {
+        if (is_topic(destination)) {
+            router_.publish(destination, header, payload_);
+            return;
+        }
         Link& link = owner(destination);
         if (qubit_ != nullptr) {
             router_.hand_off(*qubit_, link);
@@ -66,10 +75,14 @@ class DeliveryRings {
     }
 
     [[nodiscard]] Link* full() const { return full_; }
+    [[nodiscard]] ObjectId full_topic() const { return full_topic_; }
     [[nodiscard]] bool decohered() const { return decohered_; }
     [[nodiscard]] bool carries_qubit() const { return qubit_ != nullptr; }
 
   private:
+    [[nodiscard]] bool is_topic(ObjectId destination) const {
+        return router_.directory_.what(destination) == core::Directory::What::kTopic;
+    }
     [[nodiscard]] Link& owner(ObjectId destination) const {
         return *router_.link_of(router_.directory_.owner(destination));
     }
@@ -77,6 +90,7 @@ class DeliveryRings {
     std::span<const std::byte> payload_;
     router::Qubit* qubit_;
     Link* full_ = nullptr;
+    ObjectId full_topic_ = 0;
     bool decohered_ = false;
 };
 static_assert(core::DestinationQueues<DeliveryRings>);
@@ -127,7 +141,7 @@ bool Router::Impl::pass() {
             worked = true;
         }
     }
-    if (!touched_.empty()) {
+    if (!touched_.empty() || !touched_topics_.empty()) {
         wake_touched();
     }
     return worked;
@@ -208,15 +222,25 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         KEYWAY_CRASH_POINT("router.delivered");
     }
     if (outcome.verdict == Verdict::kFull) {
-        Link& full = *rings.full();
-        if (full.delivery[header.priority()]->corrupt()) {
-            doom(full, Status::kCorrupt);  // until it is closed it is merely full
-        }
-        if ((header.flags() & flag::kNoWait) == 0 && !link.closing) {
-            hold(link, header, ticket);
-            link.held_for = full.id;
-            link.held_consumed = full.delivery[header.priority()]->seen_consumed();
-            return false;
+        const bool waits = (header.flags() & flag::kNoWait) == 0 && !link.closing;
+        if (rings.full_topic() != 0) {
+            if (waits) {
+                hold(link, header, ticket);
+                link.held_topic = rings.full_topic();
+                link.held_length = header.length();
+                return false;
+            }
+        } else {
+            Link& full = *rings.full();
+            if (full.delivery[header.priority()]->corrupt()) {
+                doom(full, Status::kCorrupt);  // until it is closed it is merely full
+            }
+            if (waits) {
+                hold(link, header, ticket);
+                link.held_for = full.id;
+                link.held_consumed = full.delivery[header.priority()]->seen_consumed();
+                return false;
+            }
         }
     }
     link.submissions->advance();
@@ -265,6 +289,7 @@ void Router::Impl::hold(Link& link, const Header& header, std::uint64_t ticket) 
     link.held_deadline = header.carried() == 0 ? header.timestamp() : 0;
     link.held_ticket = ticket;
     link.held_header = header;
+    link.held_topic = 0;
     if (std::ranges::find(held_, &link) == held_.end()) {
         held_.push_back(&link);
     }
@@ -279,7 +304,10 @@ bool Router::Impl::retry_held(Link& link) {
         give_up_held(link, Verdict::kTimedOut);
         return true;
     }
-    const Link* full = link_of(link.held_for);
+    if (link.held_topic != 0 && !topic_has_room(link.held_topic, link.held_length)) {
+        return false;
+    }
+    const Link* full = link.held_topic == 0 ? link_of(link.held_for) : nullptr;
     if (full != nullptr && full->state == Link::State::kLive) {
         auto& ring = const_cast<Link*>(full)->delivery[link.held_priority];
         if (ring->consumed() == link.held_consumed && !ring->corrupt()) {
@@ -347,6 +375,7 @@ void Router::Impl::wake_touched() {
         const char token = 1;
         [[maybe_unused]] const ssize_t written = ::write(pipe.get(), &token, 1);
     };
+    wake_topics();
     for (Link* link : touched_) {
         auto& shared = link->memory.shared();
         if (link->wake_receiver) {

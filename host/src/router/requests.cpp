@@ -155,6 +155,14 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return move_region(link, request, reply);
         case Request::kRegionCut:
             return cut_region(link, request);
+        case Request::kTopic:
+            return make_topic(link, request, reply);
+        case Request::kSubscribe:
+            return subscribe(link, request, reply);
+        case Request::kUnsubscribe:
+            return unsubscribe(link, request);
+        case Request::kTopicRing:
+            return show_topic_ring(link, request, reply);
         case Request::kPrepare:
             return prepare_qubit(link, request, reply);
         case Request::kReclaim:

@@ -86,7 +86,7 @@ Policy Policy::permissive() {
     Rule rule;
     rule.who.everyone = true;
     rule.names = {"*"};
-    rule.lookup = {{.name = "*"}};
+    rule.lookup = {{.name = "*", .rights = right::kRead | right::kWrite | right::kExecute}};
     rule.qubits = true;
     policy.rules.push_back(std::move(rule));
     return policy;
@@ -342,7 +342,7 @@ void Router::Impl::handle_events(int timeout_ms) {
         }
     }
     reap();
-    if (!touched_.empty()) {
+    if (!touched_.empty() || !touched_topics_.empty()) {
         wake_touched();
     }
 }
@@ -445,6 +445,9 @@ void Router::Impl::close_link(Link& link, Error reason) {
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);
+    for (const core::ObjectId object : link.endpoints) {
+        end_topic_ring(object);
+    }
     table_.revoke_owned(id, [&](core::SlotId slot, const Entry& entry) { on_ended(slot, entry, id); });
     rehome_regions(id);
     for (const core::ObjectId object : gone) {
@@ -555,6 +558,13 @@ void Router::Impl::sleep() {
     // Whoever makes room for a held message, or reads its notices, rings as well.
     std::uint64_t earliest = channels_.due_ns;
     for (Link* link : held_) {
+        if (link->held_topic != 0) {
+            if (!await_topic(link->held_topic, link->held_length, earliest)) {
+                return;
+            }
+            earliest = link->held_deadline != 0 ? std::min(earliest, link->held_deadline) : earliest;
+            continue;
+        }
         Link* full = link_of(link->held_for);
         if (full == nullptr || full->state != Link::State::kLive) {
             return;

@@ -10,6 +10,7 @@
 //       regions.cpp    shared memory
 //       qubits.cpp     linear resources and the ledger of their holders
 //       channels.cpp   lanes and streams: opening, taking, ending, counting
+//       topics.cpp     publish and subscribe: broadcast rings and who reads them
 //     auditing.cpp   what is written down of all this
 //     listing.cpp    what `list` answers
 
@@ -35,6 +36,7 @@
 #include "router/link.hpp"
 #include "router/qubit.hpp"
 #include "router/region.hpp"
+#include "router/topic.hpp"
 
 namespace keyway {
 
@@ -212,6 +214,29 @@ struct Router::Impl {
     void region_left(core::ObjectId object, core::CapabilityId capability, bool root);
     void rehome_regions(core::ProcessId payer);
 
+    // --- topics.cpp ---
+    Result<void> make_topic(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> subscribe(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    Result<void> subscribe_other(router::Link& link, core::SlotId topic, const link::ControlMessage& request,
+                                 router::Answer& reply);
+    Result<void> unsubscribe(router::Link& link, const link::ControlMessage& request);
+    Result<void> show_topic_ring(router::Link& link, const link::ControlMessage& request,
+                                 router::Answer& reply);
+    /// Whether the topic takes an event now. Moves it to a fresh ring first when somebody who has the old one
+    /// may not read what follows.
+    [[nodiscard]] bool topic_has_room(core::ObjectId topic, std::uint32_t length);
+    /// One write, however many subscribe.
+    void publish(core::ObjectId topic, const Header& header, std::span<const std::byte> payload);
+    Result<void> move_topic(core::ObjectId id, router::Topic& topic);
+    void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
+    void wake_topics();
+    /// The topic is about to end, its subscribers' capabilities before it: they shall not take it for a
+    /// recall.
+    void end_topic_ring(core::ObjectId object);
+    void topic_capability_ended(core::SlotId slot, core::CapabilityId id, core::ObjectId object);
+    /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
+    bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -250,6 +275,8 @@ struct Router::Impl {
     std::unordered_map<core::ObjectId, router::Region> regions_;
     region::Pool region_pool_;
     std::uint64_t next_sweep_ns_ = 0;
+    std::map<core::ObjectId, router::Topic> topics_;
+    std::vector<core::ObjectId> touched_topics_;
 
     std::vector<router::Link*> active_;
     std::vector<router::Link*> held_;
