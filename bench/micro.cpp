@@ -25,7 +25,7 @@ CoreWorld& world() {
 void route_decision_only(benchmark::State& state) {
     NoQueues queues;
     std::size_t i = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         const auto& message = world().message(i++);
         benchmark::DoNotOptimize(
             core::route(world().table, world().directory, queues, message.header, message.link, world().now));
@@ -36,7 +36,7 @@ BENCHMARK(route_decision_only);
 
 void route_and_queue(benchmark::State& state) {
     std::size_t i = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(world().route(world().message(i)));
         world().drain(i++, 1);
     }
@@ -49,7 +49,7 @@ void route_decision_prefetched(benchmark::State& state) {
     NoQueues queues;
     const auto ahead = static_cast<std::size_t>(state.range(0));
     std::size_t i = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         world().table.prefetch(world().message(i + ahead).header.capability());
         const auto& message = world().message(i++);
         benchmark::DoNotOptimize(
@@ -63,7 +63,7 @@ BENCHMARK(route_decision_prefetched)->Arg(1)->Arg(4)->Arg(16);
 void route_refuses_unknown_capability(benchmark::State& state) {
     NoQueues queues;
     std::size_t i = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         auto message = world().message(i++);
         message.link = static_cast<core::ProcessId>(message.link % CoreWorld::kProcesses + 1);
         benchmark::DoNotOptimize(
@@ -91,7 +91,7 @@ void route_call_and_reply(benchmark::State& state) {
     const Header call = call_of(message);
     // One slot must be free for the reply capability.
     all.table.revoke(core::slot_of(all.message(0).header.capability()), true);
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         const core::Outcome called = core::route(all.table, all.directory, queues, call, caller, all.now);
         Header reply = message.header;
         reply.set_flags(flag::kReply);
@@ -111,7 +111,7 @@ void header_queues(benchmark::State& state) {
     Header header;
     Header out;
     unsigned i = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         queues.push(1, i++ & 3U, header);
         benchmark::DoNotOptimize(queues.pop(1, out));
     }
@@ -132,7 +132,7 @@ void ring_put_and_take(benchmark::State& state) {
     const auto bytes = static_cast<std::uint32_t>(state.range(0));
     std::array<std::byte, 4096> in{};
     std::array<std::byte, 4096> out{};
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         std::byte* body = producer.try_reserve(bytes);
         if (body == nullptr) {
             state.SkipWithError("no room");
@@ -158,14 +158,14 @@ BENCHMARK(ring_put_and_take)->Arg(24)->Arg(64)->Arg(256)->Arg(1024)->Arg(4096);
 // What a sender pays to learn that nobody sleeps.
 void wake_nobody(benchmark::State& state) {
     ring::ParkWord word{};
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(ring::wake_if_parked(word, [] {}));
     }
 }
 BENCHMARK(wake_nobody);
 
 void clock_reading(benchmark::State& state) {
-    for (auto _ : state) {
+    for ([[maybe_unused]] auto _ : state) {
         benchmark::DoNotOptimize(ring::NativeAtomics::now_ns());
     }
 }

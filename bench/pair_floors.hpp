@@ -15,6 +15,8 @@ class PairFloors {
     /// `partner_core` may be our own: then only the event descriptors make sense.
     explicit PairFloors(int partner_core);
     ~PairFloors();
+    PairFloors(const PairFloors&) = delete;
+    PairFloors& operator=(const PairFloors&) = delete;
 
     /// One cache line there, another back, both sides spinning.
     void line_round_trips(int count, Samples& samples);

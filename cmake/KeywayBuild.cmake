@@ -68,9 +68,11 @@ function(keyway_test name)
   endif()
   set(timeout 300)
   if(arg_LONG)
-    set(arg_LABELS long) # alone: gtest_discover_tests takes a list of labels apart
+    list(APPEND arg_LABELS long)
     set(timeout 3600)
   endif()
+  # gtest_discover_tests takes lists apart, so that only the first label would stay: the semicolons go in escaped.
+  string(REPLACE ";" [==[\\\\\\\;]==] arg_LABELS "${arg_LABELS}")
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${timeout})
 endfunction()

@@ -23,8 +23,8 @@ std::string& log_name() {
 
 // systemd says so when stderr leads to the journal.
 bool to_journal() {
-    static const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
-    return journal;
+    static const bool kJournal = std::getenv("JOURNAL_STREAM") != nullptr;
+    return kJournal;
 }
 
 bool write_without_waiting(std::string_view text) {

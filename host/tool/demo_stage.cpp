@@ -26,8 +26,6 @@ namespace keyway::tool::demo {
 
 namespace {
 
-using std::chrono_literals::operator""s;
-
 constexpr int kChannelFd = 3;
 constexpr std::size_t kLongestPacket = 8192;
 // Only to end a demo that hangs; nothing depends on how long it is.
@@ -237,6 +235,7 @@ Actor Stage::start(Role role) const {
         words.insert(words.end(), {"--uid", std::to_string(uid_of(role))});
     }
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) {
         arguments.push_back(word.data());
     }

@@ -61,6 +61,8 @@ class Actor {
     Actor(Actor&&) noexcept = default;
     Actor& operator=(Actor&& other) noexcept;
     ~Actor() { kill(); }
+    Actor(const Actor&) = delete;
+    Actor& operator=(const Actor&) = delete;
 
     /// Tells and hears.
     [[nodiscard]] Answer ask(std::string_view command, int fd = -1);

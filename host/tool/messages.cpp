@@ -116,7 +116,10 @@ nlohmann::json described(const Received& message) {
     return json;
 }
 
-void send(Session& session, const MessageOptions& options, const CLI::App& command) {
+// What `send` and `call` share: connects, finds the endpoint and hands `act` the connection and the message
+// to it. Without one of these the session has failed, and `act` is not called.
+template <typename Act>
+void with_message(Session& session, const MessageOptions& options, const CLI::App& command, const Act& act) {
     const auto text = payload(session, options, command);
     if (!text) {
         return;
@@ -129,10 +132,16 @@ void send(Session& session, const MessageOptions& options, const CLI::App& comma
     if (!capability) {
         return session.fail(capability.error(), "looking " + options.name + " up");
     }
-    const auto sent = connection->send(outgoing(options, *capability, *text), Deadline::in(options.timeout));
-    if (!sent) {
-        session.fail(sent.error(), "sending to " + options.name);
-    }
+    act(*connection, outgoing(options, *capability, *text));
+}
+
+void send(Session& session, const MessageOptions& options, const CLI::App& command) {
+    with_message(session, options, command, [&](Connection& connection, const Outgoing& message) {
+        const auto sent = connection.send(message, Deadline::in(options.timeout));
+        if (!sent) {
+            session.fail(sent.error(), "sending to " + options.name);
+        }
+    });
 }
 
 // A reply as it is; to a terminal without anything that it would obey.
@@ -147,27 +156,17 @@ void print_reply(std::string_view text) {
 }
 
 void call(Session& session, const MessageOptions& options, const CLI::App& command) {
-    const auto text = payload(session, options, command);
-    if (!text) {
-        return;
-    }
-    auto connection = session.connect();
-    if (!connection) {
-        return session.fail(connection.error(), "connecting");
-    }
-    const auto capability = connection->lookup(options.name);
-    if (!capability) {
-        return session.fail(capability.error(), "looking " + options.name + " up");
-    }
-    const auto reply = connection->call(outgoing(options, *capability, *text), Deadline::in(options.timeout));
-    if (!reply) {
-        return session.fail(reply.error(), "calling " + options.name);
-    }
-    if (session.json) {
-        Session::print(described(*reply));
-    } else {
-        print_reply(reply->text());
-    }
+    with_message(session, options, command, [&](Connection& connection, const Outgoing& message) {
+        const auto reply = connection.call(message, Deadline::in(options.timeout));
+        if (!reply) {
+            return session.fail(reply.error(), "calling " + options.name);
+        }
+        if (session.json) {
+            Session::print(described(*reply));
+        } else {
+            print_reply(reply->text());
+        }
+    });
 }
 
 void show(const Session& session, const Received& message) {

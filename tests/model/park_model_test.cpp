@@ -30,7 +30,7 @@ struct NoPublicationFence : Proven {
 
 Outcome explore_and_report(const char* what, unsigned threads,
                            const std::function<std::unique_ptr<World>()>& make) {
-    const Outcome outcome = explore(threads, make);
+    Outcome outcome = explore(threads, make);
     std::printf("  %s: %llu executions, %llu cut, %llu states%s\n", what,
                 static_cast<unsigned long long>(outcome.executions),
                 static_cast<unsigned long long>(outcome.cut), static_cast<unsigned long long>(outcome.states),

@@ -44,6 +44,8 @@ class Stage {
     /// `crash_at` names a crash point; its first word says in whose process it is.
     explicit Stage(const std::string& crash_at);
     ~Stage();
+    Stage(const Stage&) = delete;
+    Stage& operator=(const Stage&) = delete;
 
     Actor router;
     Actor sender;

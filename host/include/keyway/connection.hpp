@@ -170,6 +170,8 @@ class Connection : public Waitable {
     Connection(Connection&&) noexcept;
     Connection& operator=(Connection&&) noexcept;
     ~Connection() override;
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
     /// Our process id at the router, which is the id of our home endpoint too.
     [[nodiscard]] std::uint32_t id() const noexcept;

@@ -16,8 +16,8 @@ namespace keyway::audit {
 namespace {
 
 void ready() {
-    static const bool done = ::sodium_init() >= 0;
-    KEYWAY_CHECK(done);
+    static const bool kDone = ::sodium_init() >= 0;
+    KEYWAY_CHECK(kDone);
 }
 
 template <typename T>

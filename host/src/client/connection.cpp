@@ -31,10 +31,10 @@ constexpr auto kHandshakePatience = std::chrono::seconds(10);
 std::atomic<std::uint32_t> fork_count{0};
 
 std::uint32_t fork_generation() {
-    static const int registered = [] {
+    static const int kRegistered = [] {
         return ::pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1, std::memory_order_relaxed); });
     }();
-    static_cast<void>(registered);
+    static_cast<void>(kRegistered);
     return fork_count.load(std::memory_order_relaxed);
 }
 
@@ -297,7 +297,8 @@ Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint
         }
         if (sending.notices_pending()) {
             sending.read_notices();
-            if ((failure = sending.take_refusal(ticket))) {
+            failure = sending.take_refusal(ticket);
+            if (failure) {
                 return true;
             }
             if (sending.take_peer_gone(sequence)) {

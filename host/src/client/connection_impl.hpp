@@ -15,6 +15,8 @@ struct Connection::Impl {
     Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
          link::LinkMemory mapped, const ConnectOptions& options);
     ~Impl();
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     /// Builds the header as `message` says and the contract wants it.
     [[nodiscard]] Header header_for(const Outgoing& message, Deadline deadline);

@@ -97,7 +97,8 @@ struct alignas(kLineBytes) RingControl {
     std::uint8_t reserved[kLineBytes - 8];
 };
 
-static_assert(sizeof(RingControl) == kLineBytes && alignof(RingControl) == kLineBytes);
+static_assert(sizeof(RingControl) == kLineBytes);
+static_assert(alignof(RingControl) == kLineBytes);
 static_assert(offsetof(RingControl, head) == 0);
 static_assert(std::is_trivially_copyable_v<RingControl> && std::is_standard_layout_v<RingControl>);
 static_assert(sizeof(Commit) == kCommitBytes);

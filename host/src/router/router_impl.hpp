@@ -62,6 +62,8 @@ enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell, 
 struct Router::Impl {
     explicit Impl(RouterOptions options);
     ~Impl();
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
 
     // --- router.cpp ---
     Result<void> listen();
