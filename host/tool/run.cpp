@@ -26,7 +26,7 @@ Policy own_user_only() {
     Rule rule;
     rule.who.users = {::geteuid()};
     rule.names = {"*"};
-    rule.lookup = {{.name = "*"}};
+    rule.lookup = {{.name = "*", .rights = right::kRead | right::kWrite | right::kExecute}};
     rule.observe = true;
     rule.administer = true;
     rule.qubits = true;
