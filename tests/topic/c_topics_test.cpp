@@ -21,7 +21,6 @@ class CTopics : public RouterFixture {
     }
     static RouterOptions behind_socket() {
         RouterOptions options = quick_options();
-        options.policy.rules[0].lookup[0].rights = right::kRead | right::kWrite;
         options.socket = socket_path();
         return options;
     }

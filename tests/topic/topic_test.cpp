@@ -19,13 +19,8 @@ namespace keyway::test {
 
 class Topics : public RouterFixture {
   protected:
-    static RouterOptions readable() {
-        RouterOptions options = quick_options();
-        options.policy.rules[0].lookup[0].rights = right::kRead | right::kWrite;
-        return options;
-    }
-    Topics() : Topics(readable()) {}
-    explicit Topics(RouterOptions options) : RouterFixture(std::move(options)), publisher_(connect()) {}
+    explicit Topics(RouterOptions options = quick_options())
+        : RouterFixture(std::move(options)), publisher_(connect()) {}
 
     Capability make(const TopicOptions& options = {}) {
         return make_topic(publisher_, "news", options).value();
@@ -42,7 +37,7 @@ class Topics : public RouterFixture {
         return event ? std::string(event->text()) : std::string(event.error().name());
     }
 
-    /// Publishes until an event of this size has been through the ring twice.
+    /// Publishes `events` events of `bytes` each.
     void fill(const Capability& topic, int events, std::size_t bytes = 1000) {
         const std::vector<std::byte> payload(bytes);
         for (int i = 0; i < events; ++i) {
@@ -55,7 +50,12 @@ class Topics : public RouterFixture {
 
 class TopicsForWriters : public Topics {
   protected:
-    TopicsForWriters() : Topics(quick_options()) {}  // whose policy gives WRITE and not READ
+    static RouterOptions without_read() {
+        RouterOptions options = quick_options();
+        options.policy.rules[0].lookup[0].rights = right::kWrite;
+        return options;
+    }
+    TopicsForWriters() : Topics(without_read()) {}
 };
 
 TEST_F(Topics, an_event_reaches_a_subscriber) {

@@ -81,7 +81,8 @@ struct Policy {
     /// until it can.
     bool continue_without_audit = false;
 
-    /// Everybody may register and look up everything. For tests and single-user use.
+    /// Everybody may register, look up, send to, call and subscribe to everything. For tests and single-user
+    /// use.
     [[nodiscard]] static Policy permissive();
 };
 
