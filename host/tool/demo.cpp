@@ -29,6 +29,7 @@ int play_router(const Channel& director, const std::filesystem::path& folder) {
     daemon::set_log_name("router");
     daemon::ServeOptions options;
     options.router.socket = folder / "router.sock";
+    options.router.audit.directory = folder / "audit";
     options.policy_file = folder / "policy.toml";
     options.on_ready = [&] { director.send("ok"); };
     return daemon::serve(std::move(options));
@@ -61,8 +62,15 @@ int play_role(const RoleOptions& options) {
     if (options.name == name_of(Role::kRouter)) {
         return play_router(director, options.folder);
     }
-    return options.name == name_of(Role::kService) ? play_service(director, socket)
-                                                   : play_client(director, socket);
+    if (options.name == name_of(Role::kService)) {
+        return play_service(director, socket);
+    }
+    for (const Role partner : {Role::kAlice, Role::kBob, Role::kCarol}) {
+        if (options.name == name_of(partner)) {
+            return play_partner(director, socket);
+        }
+    }
+    return play_client(director, socket);
 }
 
 void print_file(const std::filesystem::path& path) {

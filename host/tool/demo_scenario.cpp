@@ -39,16 +39,33 @@ std::string policy_text(const Stage& stage) {
         return fmt::format("lookup = [{{ name = \"{}\", rights = [{}], badge = {} }}]", kServiceName, rights,
                            badge);
     };
-    const std::string registers = fmt::format("register = [\"{}\"]", kServiceName);
+    const auto registers = [](std::string_view names) { return fmt::format("register = [{}]\n", names); };
+    const auto quoted = [](std::string_view name) { return fmt::format("\"{}\"", name); };
+    const auto looks_up = [](std::string_view name, std::string_view rights) {
+        return fmt::format("{{ name = \"{}\", rights = [{}] }}", name, rights);
+    };
+    const std::string to_archive = looks_up(kArchiveName, R"("write", "execute", "device")");
+    const std::string to_inbox = looks_up(kInboxName, R"("write")");
+    const std::string to_topic = looks_up(kTopicName, R"("read")");
     std::string text = "version = 1\n";
     if (!stage.users_are_separate()) {
-        return text + rule(::geteuid(), registers + "\nadminister = true");
+        return text + rule(::geteuid(),
+                           registers(fmt::format("{}, {}, {}, {}", quoted(kServiceName), quoted(kTopicName),
+                                                 quoted(kArchiveName), quoted(kInboxName))) +
+                               fmt::format("lookup = [{}, {}, {}]\n", to_archive, to_inbox, to_topic) +
+                               "administer = true\nqubits = true");
     }
     text += rule(::geteuid(), "administer = true");
-    text += rule(stage.uid_of(Role::kService), registers);
+    text += rule(stage.uid_of(Role::kService), registers(quoted(kServiceName)));
     text += rule(stage.uid_of(Role::kCaller), lookup("\"write\", \"execute\"", kCallerBadge));
     text += rule(stage.uid_of(Role::kSender), lookup("\"write\"", kSenderBadge));
     text += rule(stage.uid_of(Role::kVictim), lookup("\"write\", \"execute\"", kVictimBadge));
+    text += rule(stage.uid_of(Role::kAlice), registers(quoted(kTopicName)) + "qubits = true\n" +
+                                                 fmt::format("lookup = [{}, {}]", to_archive, to_inbox));
+    text += rule(stage.uid_of(Role::kBob),
+                 registers(quoted(kArchiveName)) + fmt::format("lookup = [{}, {}]", to_topic, to_inbox));
+    text += rule(stage.uid_of(Role::kCarol),
+                 registers(quoted(kInboxName)) + fmt::format("lookup = [{}]", to_topic));
     return text;  // the intruder has no rule
 }
 
@@ -73,8 +90,17 @@ void Scenario::play() {
     caller_dies();
     service_dies();
     latency();
+    partners();
+    publish_subscribe();
+    streaming();
+    lane();
+    region();
+    recall();
+    ticket();
+    quantum();
     counters();
     end();
+    audit();
 }
 
 Answer Scenario::authorise(Actor& client, std::uint8_t rights, std::uint32_t badge) {
@@ -338,9 +364,10 @@ void Scenario::counters() {
             report_.line(fmt::format("{:>10} {}", number.get<std::uint64_t>(), name));
         }
     }
+    sent_ = count("sent");
     const std::uint64_t sum = count("delivered") + count("refused") + count("expired");
-    report_.check(sum == count("sent") && verdicts == sum, "delivered + refused + expired = sent",
-                  fmt::format("{} = {}", sum, count("sent")));
+    report_.check(sum == sent_ && verdicts == sum, "delivered + refused + expired = sent",
+                  fmt::format("{} = {}", sum, sent_));
     // What was done exactly so often, and nothing else of the kind.
     const auto once = [&](const char* name) { return router.at("verdicts").at(name) == 1; };
     report_.check(once("spoofed") && once("insufficient_rights") && once("wrong_object") &&

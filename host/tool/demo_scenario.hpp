@@ -31,6 +31,17 @@ class Scenario {
     void counters();
     void end();
 
+    // demo_patterns.cpp
+    void partners();
+    void publish_subscribe();
+    void streaming();
+    void lane();
+    void region();
+    void recall();
+    void ticket();
+    void quantum();
+    void audit();
+
     /// Lets a client come by what its role is allowed: it looks the service up and the policy decides, or,
     /// when all run as one user and no policy can tell them apart, the administrator grants it.
     [[nodiscard]] Answer authorise(Actor& client, std::uint8_t rights, std::uint32_t badge);
@@ -54,10 +65,14 @@ class Scenario {
     std::optional<Actor> caller_;
     std::optional<Actor> sender_;
     std::optional<Actor> intruder_;
+    std::optional<Actor> alice_;
+    std::optional<Actor> bob_;
+    std::optional<Actor> carol_;
     std::optional<Connection> administrator_;
 
     std::uint64_t caller_capability_ = 0;
     std::uint64_t endpoint_ = 0;  ///< of the service
+    std::uint64_t sent_ = 0;      ///< by the router's count
 };
 
 /// The policy that the demo's router runs under.

@@ -194,7 +194,8 @@ int Actor::end_with(int signal) {
 }
 
 std::string_view name_of(Role role) {
-    constexpr std::string_view kNames[] = {"router", "service", "caller", "sender", "intruder", "victim"};
+    constexpr std::string_view kNames[] = {"router", "service", "caller", "sender", "intruder",
+                                           "victim", "alice",   "bob",    "carol"};
     return kNames[static_cast<std::size_t>(role)];
 }
 

@@ -93,9 +93,10 @@ class Actor {
 };
 
 /// The roles, each with a user where that is possible.
-enum class Role { kRouter, kService, kCaller, kSender, kIntruder, kVictim };
+enum class Role { kRouter, kService, kCaller, kSender, kIntruder, kVictim, kAlice, kBob, kCarol };
 inline constexpr Role kRoles[] = {Role::kRouter, Role::kService,  Role::kCaller,
-                                  Role::kSender, Role::kIntruder, Role::kVictim};
+                                  Role::kSender, Role::kIntruder, Role::kVictim,
+                                  Role::kAlice,  Role::kBob,      Role::kCarol};
 [[nodiscard]] std::string_view name_of(Role role);
 
 class Stage {
@@ -111,6 +112,8 @@ class Stage {
     [[nodiscard]] uid_t uid_of(Role role) const;
     [[nodiscard]] std::string socket() const { return folder_ / "router.sock"; }
     [[nodiscard]] std::filesystem::path policy_file() const { return folder_ / "policy.toml"; }
+    /// What the router wrote down; the key is in it too.
+    [[nodiscard]] std::filesystem::path audit_folder() const { return folder_ / "audit"; }
     /// What the router had to say.
     [[nodiscard]] std::filesystem::path router_log() const { return folder_ / "router.log"; }
 

@@ -42,9 +42,13 @@ class Demo(SystemTest):
         self.assertEqual(lines[-1], f"demo: {len(passed)} passed, 0 failed")
         self.assertEqual([line for line in lines[1:] if len(line) > 80], [])
         for reason in ("no_such_name", "spoofed", "no_such_capability", "insufficient_rights", "wrong_object",
-                       "malformed", "bad_request", "full", "timed_out", "expired", "peer_gone", "router_gone"):
+                       "malformed", "bad_request", "full", "timed_out", "expired", "peer_gone", "router_gone", "revoked", "EACCES",
+                       "linearity"):
             self.assertTrue(any(line.endswith(f" {reason}") for line in passed), reason)
         self.assertIn("there and back", out)
+        for chapter in ("Publish and subscribe", "A stream", "A lane", "A region", "Memory that is lent",
+                        "A capability that is passed on", "A qubit is handed off", "The audit log"):
+            self.assertTrue(any(line.startswith(chapter) for line in lines), chapter)
 
     def test_everything_that_it_shows_holds_and_fits_a_terminal(self):
         self.check(*self.demo())
@@ -62,8 +66,8 @@ class Demo(SystemTest):
     def test_each_role_has_a_user_of_its_own_when_root_runs_it(self):
         _, out, _ = self.demo()
         users = re.findall(r"^     \w+ +pid \d+ +user (\d+)", out, re.MULTILINE)
-        self.assertEqual(len(users), 5)
-        self.assertEqual(len(set(users)), 5)
+        self.assertEqual(len(users), 8)
+        self.assertEqual(len(set(users)), 8)
         self.assertNotIn("0", users)
 
     def test_its_totals_are_those_of_wc_and_cksum(self):
