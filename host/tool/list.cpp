@@ -111,6 +111,72 @@ void show_capabilities(const json& capabilities) {
     }
 }
 
+// "block, keep 16"
+std::string policy_of(const json& topic) {
+    const auto keep = topic.at("keep").get<std::uint64_t>();
+    return printable(topic.at("policy").get<std::string>()) +
+           (keep != 0 ? fmt::format(", keep {}", keep) : "");
+}
+
+void show_topics(const json& topics) {
+    Table table({">TOPIC", "NAME", ">OWNER", "POLICY", ">EVENTS", ">SUBSCRIBERS", ">LOST"});
+    for (const json& t : topics) {
+        std::uint64_t lost = 0;
+        for (const json& subscriber : t.at("subscribers")) {
+            lost += subscriber.at("lost").get<std::uint64_t>();
+        }
+        table.add({number(t.at("id")), printable(t.at("name").get<std::string>()), number(t.at("owner")),
+                   policy_of(t), number(t.at("events")), fmt::format("{}", t.at("subscribers").size()),
+                   fmt::format("{}", lost)});
+    }
+    if (!table.empty()) {
+        fmt::print("\n{}", table.text());
+    }
+}
+
+void show_channels(const json& channels) {
+    Table table({">CHANNEL", "KIND", "STATE", ">ENDPOINT", ">OPENER", ">ACCEPTOR", ">RING", ">SENT BYTES"});
+    for (const json& c : channels) {
+        const json& opener = c.at("opener");
+        const json& acceptor = c.at("acceptor");
+        const auto sent = opener.at("sent").at("bytes").get<std::uint64_t>() +
+                          acceptor.at("sent").at("bytes").get<std::uint64_t>();
+        table.add({number(c.at("id")), printable(c.at("kind").get<std::string>()),
+                   printable(c.at("state").get<std::string>()), number(c.at("endpoint")),
+                   number(opener.at("process")), number(acceptor.at("process")), number(c.at("bytes")),
+                   fmt::format("{}", sent)});
+    }
+    if (!table.empty()) {
+        fmt::print("\n{}", table.text());
+    }
+}
+
+void show_regions(const json& regions) {
+    Table table({">REGION", ">OWNER", ">BYTES", "KIND", ">MAPPED BY"});
+    for (const json& r : regions) {
+        table.add({number(r.at("object")), number(r.at("owner")), number(r.at("bytes")),
+                   r.at("revocable").get<bool>() ? "revocable" : "stable", number(r.at("mapped"))});
+    }
+    if (!table.empty()) {
+        fmt::print("\n{}", table.text());
+    }
+}
+
+void show_qubits(const json& qubits) {
+    Table table({">QUBIT", ">HOLDER", ">DECOHERES IN", ">FIDELITY", "STATE"});
+    for (const json& q : qubits) {
+        const auto width = q.at("width").get<unsigned>();
+        table.add({number(q.at("number")),
+                   q.at("holder") == 0 ? std::string("router") : number(q.at("holder")),
+                   duration(q.at("decoheres_in_ms").get<std::uint64_t>()),
+                   fmt::format("{:.4f}", q.at("fidelity").get<double>()),
+                   width != 0 ? fmt::format("simulated, width {}", width) : std::string("real")});
+    }
+    if (!table.empty()) {
+        fmt::print("\n{}", table.text());
+    }
+}
+
 void list(Session& session) {
     auto connection = session.connect();
     if (!connection) {
@@ -129,6 +195,10 @@ void list(Session& session) {
         show_router(state.at("router"));
         show_processes(state.at("processes"));
         show_endpoints(state.at("endpoints"));
+        show_topics(state.at("topics"));
+        show_channels(state.at("channels"));
+        show_regions(state.at("regions"));
+        show_qubits(state.at("qubits"));
         show_capabilities(state.at("capabilities"));
     } catch (const json::exception& error) {
         session.fail_system(fmt::format("the router's list is not as expected: {}", error.what()));
@@ -138,7 +208,7 @@ void list(Session& session) {
 }  // namespace
 
 void add_list_command(CLI::App& app, Session& session) {
-    CLI::App* command = app.add_subcommand("ls", "Show processes, endpoints, capabilities and counters");
+    CLI::App* command = app.add_subcommand("ls", "Show processes, what they own, capabilities and counters");
     session.add_options(*command, true);
     command->callback([&session] { list(session); });
     command->footer(

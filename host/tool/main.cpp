@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     tool::add_run_command(app, session);
     tool::add_message_commands(app, session);
+    tool::add_topic_commands(app, session);
     tool::add_list_command(app, session);
     tool::add_authority_commands(app, session);
     tool::add_audit_commands(app, session);

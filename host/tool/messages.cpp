@@ -1,4 +1,4 @@
-// keyway send, keyway call, keyway listen: messages by hand.
+// keyway send, keyway call, keyway listen, keyway publish: messages by hand.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -37,17 +37,22 @@ struct ListenOptions {
     std::chrono::nanoseconds timeout{0};
 };
 
-void add_message_options(CLI::App& command, MessageOptions& options) {
-    command.add_option("NAME", options.name, "Name of the endpoint")->required();
+// What is sent, to whom, and how long that may take.
+void add_payload_options(CLI::App& command, MessageOptions& options, const std::string& to) {
+    command.add_option("NAME", options.name, "Name of the " + to)->required();
     auto* text = command.add_option("TEXT", options.text, "What to send; - reads it from stdin");
     command.add_option("--file", options.file, "Send what stands in this file")->excludes(text);
+    add_duration(command, "--timeout", options.timeout, "How long to wait, such as 500ms; 10s unless told");
+}
+
+void add_message_options(CLI::App& command, MessageOptions& options) {
+    add_payload_options(command, options, "endpoint");
     command.add_option("--type", options.type, "control or data")
         ->check(CLI::IsMember({"control", "data"}))
         ->capture_default_str();
     command.add_option("--priority", options.priority, "0 (background) to 3 (urgent)")
         ->check(CLI::Range(0U, limit::kPriorities - 1))
         ->capture_default_str();
-    add_duration(command, "--timeout", options.timeout, "How long to wait, such as 500ms; 10s unless told");
 }
 
 // Everything that `fd` has, but little more than a message holds.
@@ -97,7 +102,9 @@ std::optional<std::string> payload(Session& session, const MessageOptions& optio
 
 Outgoing outgoing(const MessageOptions& options, const Capability& capability, std::string_view text) {
     Outgoing message = Outgoing::to(capability, text);
-    message.type = options.type == "control" ? Type::kControl : Type::kData;
+    message.type = options.type == "control" ? Type::kControl
+                   : options.type == "event" ? Type::kEvent
+                                             : Type::kData;
     message.priority = static_cast<std::uint8_t>(options.priority);
     message.flags = options.no_wait ? flag::kNoWait : std::uint8_t{0};
     return message;
@@ -116,8 +123,8 @@ nlohmann::json described(const Received& message) {
     return json;
 }
 
-// What `send` and `call` share: connects, finds the endpoint and hands `act` the connection and the message
-// to it. Without one of these the session has failed, and `act` is not called.
+// What `send`, `call` and `publish` share: connects, finds the endpoint or topic and hands `act` the
+// connection and the message to it. Without one of these the session has failed, and `act` is not called.
 template <typename Act>
 void with_message(Session& session, const MessageOptions& options, const CLI::App& command, const Act& act) {
     const auto text = payload(session, options, command);
@@ -230,6 +237,14 @@ void add_message_commands(CLI::App& app, Session& session) {
     add_message_options(*call_command, *calling);
     session.add_options(*call_command, true);
     call_command->callback([&session, calling, call_command] { call(session, *calling, *call_command); });
+
+    auto publishing = std::make_shared<MessageOptions>();
+    publishing->type = "event";
+    CLI::App* publish_command = app.add_subcommand("publish", "Publish one event to a topic");
+    add_payload_options(*publish_command, *publishing, "topic");
+    session.add_options(*publish_command, true);
+    publish_command->callback(
+        [&session, publishing, publish_command] { send(session, *publishing, *publish_command); });
 
     auto listening = std::make_shared<ListenOptions>();
     CLI::App* listen_command = app.add_subcommand("listen", "Register an endpoint and print what comes");

@@ -32,7 +32,7 @@ def commands_in(text):
 class Completion(SystemTest):
     def test_offers_the_sub_commands_of_help(self):
         commands = commands_in(help_of("keyway"))
-        self.assertEqual(len(commands), 9)
+        self.assertEqual(len(commands), 11)
         self.assertEqual(completions("keyway", ""), commands)
         self.assertEqual(completions("keyway", "l"), ["listen", "ls"])
 
