@@ -20,7 +20,8 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 
 if(KEYWAY_SANITIZE)
-  add_compile_options(-fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
+  # Half of the time to compile what -O2 -g takes, and reports still name file and line.
+  add_compile_options(-O1 -g1 -fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KEYWAY_SANITIZE})
   add_compile_definitions(KEYWAY_SANITIZED=1)
   # g++ 12 reports false positives of these two under sanitizer instrumentation.
