@@ -3,12 +3,21 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <poll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
 #include <ctime>
 #include <map>
 #include <optional>
 
 #include "audit/reader.hpp"
+#include "base/fd.hpp"
 #include "base/units.hpp"
+#include "base/wait.hpp"
 #include "tool/session.hpp"
 
 namespace keyway::tool {
@@ -28,6 +37,8 @@ struct AuditOptions {
     std::optional<std::uint32_t> capability;
     std::string verdict;
     std::uint64_t at_least = 0;
+    std::uint64_t since_ns = 0;
+    bool follow = false;
 };
 
 std::string_view kind_name(RecordKind kind) {
@@ -64,6 +75,10 @@ std::string time_of(std::uint64_t ns) {
     std::tm utc{};
     ::gmtime_r(&seconds, &utc);
     return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", utc, ns % 1'000'000'000U / 1000);
+}
+
+const char* what_was_lost(const Record& r) {
+    return r.flags == 1 ? "requests that came to nothing" : r.flags == 2 ? "frames" : "records";
 }
 
 json to_json(const Record& r) {
@@ -117,7 +132,7 @@ json to_json(const Record& r) {
                           r.request == 0 ? "end of process" : name_of(static_cast<Request>(r.request))}});
             break;
         case RecordKind::kLosses:
-            line["count"] = r.count;
+            line.update({{"count", r.count}, {"what", what_was_lost(r)}});
             break;
         case RecordKind::kStopped:
             break;
@@ -174,7 +189,10 @@ std::string to_text(const Record& r, const Names& names) {
             text += r.carried != 0 ? fmt::format(" for {:#x}", r.carried) : "";
             text += fmt::format(": {}", r.verdict == 0 ? "done" : outcome_of(r));
             text += r.created != 0 ? fmt::format(", made {:#x}", r.created) : "";
-            return r.count != 0 ? text + fmt::format(", {} ended", r.count) : text;
+            if (static_cast<Request>(r.request) == Request::kRevoke && r.verdict == 0) {
+                return text + fmt::format(", {} ended", r.count);
+            }
+            return r.count > 1 ? text + fmt::format(", {} times", r.count) : text;
         }
         case RecordKind::kOpened:
             return fmt::format("{} connected: {}", time, names.process(r.process));
@@ -185,7 +203,13 @@ std::string to_text(const Record& r, const Names& names) {
                                names.process(r.process), names.process(r.carried),
                                r.request == 0 ? "end of process" : name_of(static_cast<Request>(r.request)));
         case RecordKind::kLosses:
-            return fmt::format("{} {} records were lost: the log could not be written", time, r.count);
+            return r.flags == 2
+                       ? fmt::format(
+                             "{} {} frames before this are gone: the machine lost its power, or they were "
+                             "cut off",
+                             time, r.count)
+                       : fmt::format("{} {} {} were not written down: the log could not be written", time,
+                                     r.count, what_was_lost(r));
         case RecordKind::kStarted:
             return fmt::format("{} router started, pid {}", time, r.first_sequence);
         case RecordKind::kStopped:
@@ -194,7 +218,26 @@ std::string to_text(const Record& r, const Names& names) {
     return time;
 }
 
+/// A time in UTC, or how long ago; in ns since 1970.
+std::optional<std::uint64_t> parse_time(const std::string& text) {
+    std::tm utc{};
+    if (const char* const rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &utc);
+        rest != nullptr && (*rest == '\0' || std::string_view(rest) == "Z")) {
+        return static_cast<std::uint64_t>(::timegm(&utc)) * 1'000'000'000U;
+    }
+    const auto ago = units::parse_duration(text);
+    if (!ago) {
+        return std::nullopt;
+    }
+    const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    return static_cast<std::uint64_t>(std::max((now - *ago).count(), std::int64_t{0}));
+}
+
 bool wanted(const Record& r, const AuditOptions& options) {
+    if (std::max(r.first_ns, r.last_ns) < options.since_ns) {
+        return false;
+    }
     if (options.process && r.process != *options.process) {
         return false;
     }
@@ -216,9 +259,52 @@ bool good(Session& session, const audit::Verification& result) {
     return false;
 }
 
+/// The key in `file`; nothing when the session has failed.
+std::optional<audit::Key> key_in(Session& session, const std::string& file) {
+    const auto key = audit::load_key(file, false);
+    if (!key) {
+        session.fail_system(fmt::format("can't read the key {}: {}", file, key.error().message()));
+        return std::nullopt;
+    }
+    return *key;
+}
+
+/// The key to read with, if one was given; else says that nothing vouches for what is read. False when the
+/// session has failed.
+bool take_key(Session& session, const AuditOptions& options, std::optional<audit::Key>& key) {
+    if (options.key.empty()) {
+        fmt::print(stderr, "keyway: the seals are not checked; --key FILE checks them\n");
+        return true;
+    }
+    key = key_in(session, options.key);
+    return key.has_value();
+}
+
+/// Waits until something changes in the folder, and then until that has settled a little.
+class Changes {
+  public:
+    explicit Changes(const std::string& directory) : notify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+        ::inotify_add_watch(notify_.get(), directory.c_str(), IN_MODIFY | IN_CREATE);
+    }
+    void wait() {
+        pollfd changed{.fd = notify_.get(), .events = POLLIN, .revents = 0};
+        wait_for(std::span(&changed, 1), Deadline::never());
+        std::array<char, 4096> events{};
+        while (::read(notify_.get(), events.data(), events.size()) > 0) {
+        }
+    }
+
+  private:
+    UniqueFd notify_;
+};
+
 void show(Session& session, const AuditOptions& options) {
+    std::optional<audit::Key> key;
+    if (!take_key(session, options, key)) {
+        return;
+    }
     Names names;
-    const auto result = audit::verify(options.directory, nullptr, [&](const Record& r) {
+    const auto print = [&](const Record& r) {
         names.learn(r);
         if (!wanted(r, options)) {
             return;
@@ -228,15 +314,27 @@ void show(Session& session, const AuditOptions& options) {
         } else {
             fmt::print("{}\n", to_text(r, names));
         }
-    });
-    good(session, result);
+    };
+    Changes changes(options.directory);  // before the first look, so that none is missed
+    std::uint64_t seen = 0;
+    while (true) {
+        const auto result = audit::verify(options.directory, key ? &*key : nullptr, print, seen);
+        std::fflush(stdout);
+        if (!good(session, result) || !options.follow) {
+            return;
+        }
+        if (seen != 0 && result.first_frame > seen + 1) {
+            fmt::print(stderr, "keyway: frames {} to {} were removed before they could be read\n", seen + 1,
+                       result.first_frame - 1);
+        }
+        seen = result.last_frame;
+        changes.wait();
+    }
 }
 
 void verify(Session& session, const AuditOptions& options) {
-    const std::string file = options.key.empty() ? options.directory + "/key" : options.key;
-    const auto key = audit::load_key(file, false);
+    const auto key = key_in(session, options.key.empty() ? options.directory + "/key" : options.key);
     if (!key) {
-        session.fail_system(fmt::format("can't read the key {}: {}", file, key.error().message()));
         return;
     }
     const auto result = audit::verify(options.directory, &*key);
@@ -256,21 +354,32 @@ void verify(Session& session, const AuditOptions& options) {
                         {"last_frame", result.last_frame},
                         {"records", result.records},
                         {"ended_in_order", result.ended_in_order},
+                        {"lost_frames", result.lost_frames},
                         {"cut_short_bytes", result.cut_short}});
         return;
     }
     fmt::print("{}: good. {} records in frames {} to {}, {} files\n", options.directory, result.records,
                result.first_frame, result.last_frame, result.segments);
-    if (!result.ended_in_order) {
+    if (result.lost_frames != 0) {
+        fmt::print(
+            "Its last {} frames are gone: the machine lost its power within a second of them, or somebody "
+            "cut them off.\n",
+            result.lost_frames);
+    } else if (!result.ended_in_order) {
         fmt::print("The router runs, or was killed: what it had not yet written is not here.\n");
     }
 }
 
 /// The last refusal that fits, and all that the log says of its capability.
 void why(Session& session, const AuditOptions& options) {
+    std::optional<audit::Key> given;
+    if (!take_key(session, options, given)) {
+        return;
+    }
+    const audit::Key* const key = given ? &*given : nullptr;
     Names names;
     std::optional<Record> refusal;
-    const auto result = audit::verify(options.directory, nullptr, [&](const Record& r) {
+    const auto result = audit::verify(options.directory, key, [&](const Record& r) {
         names.learn(r);
         const bool refused =
             (r.kind == RecordKind::kMessage || r.kind == RecordKind::kRequest) && r.verdict != 0;
@@ -292,7 +401,7 @@ void why(Session& session, const AuditOptions& options) {
     const auto about = [&](std::uint32_t id) {
         return id != 0 && (id == refusal->capability || id == refusal->carried);
     };
-    const auto second = audit::verify(options.directory, nullptr, [&](const Record& r) {
+    const auto second = audit::verify(options.directory, key, [&](const Record& r) {
         const bool names_it = about(r.created) || (r.kind == RecordKind::kEnded && about(r.capability)) ||
                               (r.kind == RecordKind::kRequest && about(r.carried));
         if (names_it && r.first_ns <= refusal->last_ns) {
@@ -314,13 +423,17 @@ void why(Session& session, const AuditOptions& options) {
                         {"history", std::move(all)}});
         return;
     }
-    fmt::print("{}\n\n{}: {}\nNext: {}.\n\n", to_text(*refusal, names), reason.name(), reason.meaning(),
+    fmt::print("{}\n\n{}: {}\nNext: {}.\n", to_text(*refusal, names), reason.name(), reason.meaning(),
                reason.remedy());
+    if (refusal->capability == 0 && history.empty()) {
+        return;  // it needed none
+    }
     if (history.empty()) {
-        fmt::print("The log knows nothing of capability {:#x}: nobody was given it.\n", refusal->capability);
+        fmt::print("\nThe log knows nothing of capability {:#x}: nobody was given it.\n",
+                   refusal->capability);
         return;
     }
-    fmt::print("What the log says of the capability:\n");
+    fmt::print("\nWhat the log says of the capability:\n");
     for (const Record& r : history) {
         fmt::print("  {}\n", to_text(r, names));
     }
@@ -331,6 +444,7 @@ void add_common(CLI::App& command, AuditOptions& options) {
 }
 
 void add_filters(CLI::App& command, AuditOptions& options) {
+    command.add_option("--key", options.key, "The log's key: check its seals on the way");
     command.add_option("--process", options.process, "Only what this process did");
     command
         .add_option_function<std::string>(
@@ -357,6 +471,22 @@ void add_audit_commands(CLI::App& app, Session& session) {
     add_common(*shows, *options);
     add_filters(*shows, *options);
     shows->add_option("--verdict", options->verdict, "Only messages and requests with this outcome");
+    shows
+        ->add_option_function<std::string>(
+            "--since",
+            [options](const std::string& text) {
+                const auto since = parse_time(text);
+                if (!since) {
+                    throw CLI::ValidationError(
+                        "--since", "\"" + text +
+                                       "\" is neither a time such as 2026-11-23T08:00:00Z nor how long "
+                                       "ago, such as 10min");
+                }
+                options->since_ns = *since;
+            },
+            "Only from this time on (2026-11-23T08:00:00Z), or so long ago (10min)")
+        ->type_name("TIME");
+    shows->add_flag("--follow", options->follow, "Go on with what comes, until interrupted");
     shows->add_flag("--json", session.json, "A JSON object a line");
     shows->callback([&session, options] { show(session, *options); });
 

@@ -124,16 +124,74 @@ TEST_F(RunFolderTest, no_message_of_many_is_lost_or_counted_twice) {
     for (std::uint32_t i = 0; i < 200'000; ++i) {
         const auto process = static_cast<std::uint32_t>(random() % 40);
         const auto capability = static_cast<std::uint32_t>(random() % 60);
-        const auto verdict = static_cast<Verdict>(random() % 3);
+        constexpr Verdict kVerdicts[] = {Verdict::kDelivered, Verdict::kFull, Verdict::kExpired,
+                                         Verdict::kMalformed};
+        const Verdict verdict = kVerdicts[random() % 4];
         note(i, process, verdict, capability);
-        ++sent[{process, capability, static_cast<std::uint8_t>(verdict)}];
+        // Of guesses the capability is the last one's.
+        ++sent[{process, verdict == Verdict::kMalformed ? 0 : capability,
+                static_cast<std::uint8_t>(verdict)}];
     }
     flush();
     std::map<std::tuple<std::uint32_t, std::uint32_t, std::uint8_t>, std::uint64_t> found;
     for (const Record& r : written_) {
-        found[{r.process, r.capability, r.verdict}] += r.count;
+        const bool guess = static_cast<Verdict>(r.verdict) == Verdict::kMalformed;
+        found[{r.process, guess ? 0 : r.capability, r.verdict}] += r.count;
     }
     EXPECT_EQ(found, sent);
+}
+
+TEST_F(RunFolderTest, a_process_that_guesses_makes_one_record_a_verdict_however_it_varies_its_guesses) {
+    std::mt19937_64 random(1);
+    for (std::uint32_t i = 0; i < 10'000; ++i) {
+        Header header;
+        header.set_type(static_cast<std::uint8_t>(random() % 16));
+        header.set_flags(static_cast<std::uint8_t>(random() % 256));
+        header.set_priority(static_cast<std::uint8_t>(random() % 4));
+        header.set_receiver(static_cast<std::uint32_t>(random()));
+        header.set_capability(i);
+        header.set_carried(static_cast<std::uint32_t>(random()));
+        header.set_sequence(i);
+        header.set_length(7);
+        constexpr Verdict kGuesses[] = {Verdict::kMalformed, Verdict::kSpoofed, Verdict::kNoSuchCapability,
+                                        Verdict::kWrongObject, Verdict::kNoSuchCarried};
+        note(header, 5, kGuesses[i % 5]);
+    }
+    EXPECT_TRUE(written_.empty());
+    flush();
+    ASSERT_EQ(written_.size(), 5U);
+    for (const Record& r : written_) {
+        EXPECT_EQ(r.kind, RecordKind::kMessage);
+        EXPECT_EQ(r.process, 5U);
+        EXPECT_EQ(r.count, 2000U);
+        EXPECT_EQ(r.bytes, 14'000U);
+        EXPECT_GE(r.capability, 9'995U) << "the last guess is kept";
+    }
+}
+
+TEST_F(RunFolderTest, requests_that_come_to_nothing_are_counted_by_process_request_and_outcome) {
+    for (std::uint32_t i = 0; i < 3000; ++i) {
+        Record record{.kind = RecordKind::kRequest,
+                      .verdict = static_cast<std::uint8_t>(80 + i % 2),
+                      .process = 5 + i % 3,
+                      .capability = i,
+                      .first_ns = now_,
+                      .last_ns = now_,
+                      .request = 4};
+        ++now_;
+        sut_.note_request(record);
+    }
+    sut_.expire(now_ + RunFolder::kLongestRunNs - 3100, [this](const Record& r) { written_.push_back(r); });
+    EXPECT_TRUE(written_.empty()) << "they are young";
+    sut_.expire(now_ + RunFolder::kLongestRunNs, [this](const Record& r) { written_.push_back(r); });
+    ASSERT_EQ(written_.size(), 6U);
+    for (const Record& r : written_) {
+        EXPECT_EQ(r.count, 500U);
+        EXPECT_LT(r.capability, 6U) << "the first is kept whole";
+        EXPECT_EQ(r.last_ns - r.first_ns, 2994U);
+    }
+    flush();
+    EXPECT_EQ(written_.size(), 6U);
 }
 
 }  // namespace

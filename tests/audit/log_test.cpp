@@ -8,6 +8,7 @@
 #include <atomic>
 #include <fstream>
 #include <numeric>
+#include <thread>
 
 #include "log_folder.hpp"
 
@@ -217,6 +218,172 @@ TEST_F(LogTest, one_that_goes_on_without_says_how_many_it_lost) {
     EXPECT_EQ(fault_of(result), "");
     EXPECT_EQ(kept + lost, 20'001U);
     EXPECT_GT(lost, 0U);
+}
+
+TEST_F(LogTest, a_start_that_failed_leaves_nothing_that_the_next_one_stumbles_over) {
+    std::filesystem::create_directory(directory_);
+    // What there is when the disk was full: files made, and nothing or little in them.
+    for (const char* name : {"head.new", "audit-00000001.log", "key.new"}) {
+        std::ofstream((std::string_view(name) == "key.new" ? folder_ : directory_) / name) << "";
+    }
+    {
+        auto sut = Log::open(options());
+        ASSERT_TRUE(sut) << sut.error().message();
+        (*sut)->push(record(1));
+    }
+    EXPECT_EQ(fault_of(verified()), "");
+    EXPECT_EQ(processes(), std::vector<std::uint32_t>{1});
+    EXPECT_FALSE(std::filesystem::exists(directory_ / "head.new"));
+    std::filesystem::remove(directory_ / "head");
+    EXPECT_EQ(Log::open(options()).error(), Error(Status::kCorrupt)) << "a log whose head was taken away";
+}
+
+TEST_F(LogTest, nothing_is_made_while_the_disk_is_full_and_the_next_start_succeeds) {
+    const sighandler_t before = ::signal(SIGXFSZ, SIG_IGN);
+    rlimit usual{};
+    ::getrlimit(RLIMIT_FSIZE, &usual);
+    for (const rlim_t room : {0U, 1U, 31U, 32U, 64U, 127U}) {
+        rlimit tight = usual;
+        tight.rlim_cur = room;
+        ::setrlimit(RLIMIT_FSIZE, &tight);
+        EXPECT_FALSE(Log::open(options())) << room;
+    }
+    ::setrlimit(RLIMIT_FSIZE, &usual);
+    ::signal(SIGXFSZ, before);
+    const auto sut = Log::open(options());
+    EXPECT_TRUE(sut) << sut.error().message();
+}
+
+TEST_F(LogTest, segments_that_a_killed_router_had_not_removed_yet_are_removed_by_the_next) {
+    LogOptions keeping = options(200);
+    keeping.keep = 2;
+    {
+        auto sut = Log::open(keeping).value();
+        for (std::uint32_t i = 0; i < 6; ++i) {
+            sut->push(record(i));
+            ASSERT_TRUE(sut->flush());
+        }
+    }
+    const auto kept = segments_in(directory_);
+    std::ofstream(directory_ / segment_name(1)) << "left over";
+    ASSERT_NE(segments_in(directory_), kept);
+    EXPECT_EQ(fault_of(verified()), "");
+    const auto sut = Log::open(keeping).value();
+    EXPECT_EQ(segments_in(directory_), kept);
+}
+
+TEST_F(LogTest, can_be_read_at_any_moment_while_it_is_written_rotated_and_shortened) {
+    LogOptions keeping = options(2000);
+    keeping.keep = 2;
+    auto sut = Log::open(keeping).value();
+    const Key key = load_key(key_file_, false).value();
+    std::atomic<bool> stop{false};
+    std::thread reading([&] {
+        do {
+            std::uint32_t last = 0;
+            const auto result = verify(directory_, &key, [&](const Record& r) {
+                EXPECT_TRUE(last == 0 || r.process == last + 1) << r.process << " after " << last;
+                last = r.process;
+            });
+            ASSERT_EQ(fault_of(result), "");
+        } while (!stop);
+    });
+    for (std::uint32_t i = 1; i < 4000; ++i) {
+        sut->push(record(i));
+        if (i % 5 == 0) {
+            sut->flush();
+        }
+    }
+    stop = true;
+    reading.join();
+    EXPECT_GT(segments_in(directory_).front(), 10U) << "many came and went";
+}
+
+TEST_F(LogTest, a_reader_goes_on_after_the_frames_that_it_has_seen) {
+    auto sut = Log::open(options(400)).value();
+    std::uint64_t seen = 0;
+    std::vector<std::uint32_t> all;
+    std::vector<std::uint32_t> expected;
+    for (std::uint32_t i = 0; i < 30; ++i) {
+        sut->push(record(i));
+        expected.push_back(i);
+        ASSERT_TRUE(sut->flush());
+        if (i % 4 == 0) {
+            const auto result = verify(
+                directory_, nullptr, [&](const Record& r) { all.push_back(r.process); }, seen);
+            ASSERT_EQ(fault_of(result), "");
+            seen = result.last_frame;
+            ASSERT_EQ(all, expected);
+        }
+    }
+}
+
+/// A log that was not ended in order, and of which only the first three frames are surely on the disk.
+class LogAfterLossOfPower : public LogTest {
+  protected:
+    LogAfterLossOfPower() {
+        const pid_t writer = ::fork();
+        if (writer == 0) {
+            auto sut = Log::open(options()).value();
+            for (std::uint32_t i = 0; i < 6; ++i) {
+                sut->push(record(i));
+                sut->flush();
+            }
+            ::_exit(0);  // as if killed
+        }
+        int status = 0;
+        ::waitpid(writer, &status, 0);
+        EXPECT_EQ(status, 0);
+        key_ = load_key(key_file_, false).value();
+        std::ifstream(directory_ / "head", std::ios::binary)
+            .read(reinterpret_cast<char*>(&head_), sizeof head_);
+        EXPECT_EQ(head_.frame, 6U);
+    }
+    /// The head as another boot of the machine has left it.
+    void age(std::uint64_t synced) {
+        head_.synced = synced;
+        head_.boot[0] ^= 1;
+        head_.seal = seal_of(key_, head_);
+        std::ofstream(directory_ / "head", std::ios::binary | std::ios::trunc)
+            .write(reinterpret_cast<const char*>(&head_), sizeof head_);
+    }
+    void cut_to(std::uint64_t frames, std::uint64_t and_bytes) const {
+        constexpr std::uint64_t kFrame = sizeof(FrameHead) + sizeof(Record) + sizeof(Seal);
+        std::filesystem::resize_file(directory_ / segment_name(1),
+                                     sizeof(SegmentHeader) + frames * kFrame + and_bytes);
+    }
+
+    Key key_{};
+    Head head_{};
+};
+
+TEST_F(LogAfterLossOfPower, what_was_not_synced_may_be_gone_and_the_log_is_continued_and_says_so) {
+    age(3);
+    cut_to(4, 20);
+    const auto result = verified();
+    EXPECT_EQ(fault_of(result), "");
+    EXPECT_EQ(result.lost_frames, 2U);
+    EXPECT_EQ(result.cut_short, 20U);
+    { const auto sut = Log::open(options()).value(); }
+    EXPECT_EQ(fault_of(verified()), "");
+    std::vector<Record> all;
+    const auto again = verify(directory_, &key_, [&](const Record& r) { all.push_back(r); });
+    EXPECT_EQ(again.lost_frames, 0U);
+    ASSERT_EQ(all.size(), 5U);
+    EXPECT_EQ(all.back().kind, RecordKind::kLosses);
+    EXPECT_EQ(all.back().count, 2U);
+}
+
+TEST_F(LogAfterLossOfPower, what_was_synced_must_be_there) {
+    age(3);
+    cut_to(2, 0);
+    EXPECT_NE(fault_of(verified()), "");
+    EXPECT_EQ(Log::open(options()).error(), Error(Status::kCorrupt));
+}
+
+TEST_F(LogAfterLossOfPower, without_one_every_frame_must_be_there) {
+    cut_to(5, 0);
+    EXPECT_NE(fault_of(verified()), "") << "a kill of the router alone loses nothing that was written";
 }
 
 }  // namespace keyway::audit

@@ -20,6 +20,34 @@ namespace keyway::test {
 using audit::Record;
 using audit::RecordKind;
 
+namespace {
+
+/// Nothing can be written to the log's files for a while.
+class NoRoom {
+  public:
+    NoRoom() : ignored_(::signal(SIGXFSZ, SIG_IGN)) {
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        rlimit tight = before_;
+        tight.rlim_cur = 1;
+        ::setrlimit(RLIMIT_FSIZE, &tight);
+    }
+    ~NoRoom() { end(); }
+    void end() {
+        if (ignored_ != SIG_ERR) {
+            ::setrlimit(RLIMIT_FSIZE, &before_);
+            ::signal(SIGXFSZ, std::exchange(ignored_, SIG_ERR));
+        }
+    }
+    NoRoom(const NoRoom&) = delete;
+    NoRoom& operator=(const NoRoom&) = delete;
+
+  private:
+    rlimit before_{};
+    sighandler_t ignored_;
+};
+
+}  // namespace
+
 class AuditedRouter : public audit::LogFolder {
   protected:
     explicit AuditedRouter(bool go_on = false) {
@@ -182,38 +210,41 @@ TEST_F(AuditedRouter, its_totals_are_the_routers_counters_over_a_hundred_thousan
     EXPECT_EQ(counters_.sent, 100'000U);
 }
 
+TEST_F(AuditedRouter, keeps_no_more_than_a_count_of_requests_that_come_to_nothing_while_it_can_not_write) {
+    auto client = connect();
+    ASSERT_TRUE(succeeded(client.register_endpoint("mine")));
+    NoRoom full;
+    const Deadline patience = Deadline::in(30s);
+    std::string last = "ok";
+    while (last != "audit_unavailable" && !patience.passed()) {
+        last = error_of(client.lookup("mine"));
+    }
+    ASSERT_EQ(last, "audit_unavailable");
+    std::uint64_t asked = 0;
+    for (int i = 0; i < 5000; ++i) {
+        EXPECT_EQ(error_of(client.lookup("mine")), "audit_unavailable");
+        EXPECT_EQ(error_of(client.inspect(12345)), "no_such_capability");
+        EXPECT_TRUE(succeeded(client.inspect(client.self().id)));
+        asked += 3;
+    }
+    EXPECT_EQ(error_of(router_->connect({})), "audit_unavailable") << "a new process gets nothing";
+    full.end();
+    while (!succeeded(client.lookup("mine")) && !patience.passed()) {
+    }
+    const auto all = records();
+    EXPECT_LT(all.size(), 1000U);
+    std::uint64_t counted = 0;
+    for (const Record& r : only(all, RecordKind::kLosses)) {
+        EXPECT_EQ(r.flags, 1U);
+        counted += r.count;
+    }
+    EXPECT_GE(counted, asked);
+}
+
 class AuditedRouterThatGoesOn : public AuditedRouter {
   protected:
     AuditedRouterThatGoesOn() : AuditedRouter(true) {}
 };
-
-namespace {
-
-/// Nothing can be written to the log's files for a while.
-class NoRoom {
-  public:
-    NoRoom() : ignored_(::signal(SIGXFSZ, SIG_IGN)) {
-        ::getrlimit(RLIMIT_FSIZE, &before_);
-        rlimit tight = before_;
-        tight.rlim_cur = 1;
-        ::setrlimit(RLIMIT_FSIZE, &tight);
-    }
-    ~NoRoom() { end(); }
-    void end() {
-        if (ignored_ != SIG_ERR) {
-            ::setrlimit(RLIMIT_FSIZE, &before_);
-            ::signal(SIGXFSZ, std::exchange(ignored_, SIG_ERR));
-        }
-    }
-    NoRoom(const NoRoom&) = delete;
-    NoRoom& operator=(const NoRoom&) = delete;
-
-  private:
-    rlimit before_{};
-    sighandler_t ignored_;
-};
-
-}  // namespace
 
 TEST_F(AuditedRouter, takes_nothing_while_the_log_can_not_be_written_and_loses_nothing) {
     auto server = connect();

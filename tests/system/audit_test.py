@@ -27,7 +27,7 @@ class Audit(SystemTest):
         router.wait()
 
     def lines(self, *options):
-        code, out, err = self.audit("show", "--json", *options)
+        code, out, err = self.audit("show", "--json", "--key", self.key, *options)
         self.assertEqual((code, err), (0, ""))
         return [json.loads(line) for line in out.splitlines()]
 
@@ -55,9 +55,55 @@ class Audit(SystemTest):
         kinds = [line["kind"] for line in self.lines("--process", str(message["sender"]))]
         self.assertEqual((kinds[0], kinds.count("message"), kinds.count("closed")), ("opened", 1, 1))
         self.assertEqual(len(self.lines("--verdict", "full")), 0)
+        self.assertEqual(self.lines("--since", "1h"), lines)
+        self.assertEqual(self.lines("--since", lines[0]["time"][:19] + "Z"), lines)
+        self.assertEqual(self.lines("--since", "2100-01-01T00:00:00"), [])
+        code, _, err = self.audit("show", "--since", "yesterday")
+        self.assertEqual(code, 2)
+        self.assertIn("how long ago", err)
         text = self.audit("show")[1]
         self.assertIn('-> "echo"', text)
         self.assertIn("router stopped", text)
+
+    def test_show_and_why_say_whether_the_seals_were_checked(self):
+        router = self.start_audited()
+        self.talk()
+        self.stop(router)
+        for command in ("show", "why"):
+            self.assertIn("seals are not checked", self.audit(command)[2])
+            self.assertEqual(self.audit(command, "--key", self.key)[2], "")
+            self.assertEqual(self.audit(command, "--key", self.folder / "none")[0], 6)
+        segment = self.log / "audit-00000001.log"
+        content = bytearray(segment.read_bytes())
+        content[300] ^= 1
+        segment.write_bytes(content)
+        self.assertEqual(self.audit("show")[0], 0)
+        code, _, err = self.audit("show", "--key", self.key)
+        self.assertEqual(code, 1)
+        self.assertIn("frame 1", err)
+
+    def test_show_follows_what_comes_over_the_ends_of_files(self):
+        router = self.start_audited("--audit-segment", "4096")
+        follower = self.start(BIN / "keyway", "audit", "show", self.log, "--key", self.key, "--follow", "--json")
+        self.assertEqual(json.loads(follower.output_line())["kind"], "started")
+        for _ in range(5):
+            self.talk()
+        self.stop(router)
+        kinds = []
+        while kinds[-1:] != ["stopped"]:
+            kinds.append(json.loads(follower.output_line())["kind"])
+        self.assertEqual(kinds.count("message"), 5)
+        self.assertNotIn("started", kinds)
+
+    def test_guesses_are_counted_and_not_listed_one_by_one(self):
+        router = self.start_audited()
+        self.listen("echo")
+        for _ in range(20):
+            self.assertEqual(self.keyway("revoke", "0x00ffffff")[0], 1)
+        self.stop(router)
+        refused = [line for line in self.lines() if line.get("outcome") == "no_such_capability"]
+        self.assertEqual(sum(line["count"] for line in refused), 20)
+        self.assertTrue(all(line["request"] == "revoke" for line in refused))
 
     def test_verify_says_good_and_names_the_place_of_a_change(self):
         router = self.start_audited()
@@ -85,7 +131,7 @@ class Audit(SystemTest):
         code, _, err = self.keyway("listen", "echo", "--timeout", "1ms")
         self.assertEqual(code, 1, err)
         self.stop(router)
-        code, out, err = self.audit("why")
+        code, out, err = self.audit("why", "--key", self.key)
         self.assertEqual((code, err), (0, ""))
         self.assertIn("name_taken", out)
         self.assertIn("Next: choose another name", out)

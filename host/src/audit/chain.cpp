@@ -48,15 +48,39 @@ Seal seal_of(const Key& key, const Head& head) {
     return seal_of(key, Seal{}, {before_seal(head)});
 }
 
+std::array<char, 16> this_boot() {
+    static const auto kBoot = [] {
+        std::array<char, 16> boot{};
+        char text[40] = {};
+        const UniqueFd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+        if (file && ::read(file.get(), text, sizeof text - 1) > 0) {
+            std::size_t digits = 0;
+            for (const char* at = text; *at != '\0' && digits < 2 * boot.size(); ++at) {
+                int digit = 0;
+                if (std::from_chars(at, at + 1, digit, 16).ec == std::errc{}) {
+                    boot[digits / 2] = static_cast<char>(boot[digits / 2] << 4 | digit);
+                    ++digits;
+                }
+            }
+        }
+        return boot;
+    }();
+    return kBoot;
+}
+
 Result<Key> load_key(const std::filesystem::path& path, bool make) {
     ready();
     Key key{};
     UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!file && errno == ENOENT && make) {
+        // Under its name only once it is whole: a start that fails leaves no key that the next would stumble
+        // over.
         ::randombytes_buf(key.data(), key.size());
-        file.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+        const std::string unfinished = path.string() + ".new";
+        file.reset(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
         if (!file || ::write(file.get(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
-            ::fsync(file.get()) != 0) {
+            ::fsync(file.get()) != 0 ||
+            ::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
             return Error::system();
         }
         return key;

@@ -14,6 +14,11 @@
 // breaks the chain at that place, and nobody without the key can mend it. The head closes the end, which no
 // chain can: without it the newest frames could be cut off unseen. It has a seal of its own, and is rewritten
 // after each frame; a log may be ahead of it by what was being written when the router was killed.
+//
+// A machine that loses power keeps what was synced, which is done every second, on rotation and at the end.
+// Of what came after, any part may be gone, and the head may be the newer. It says up to which frame all is
+// synced and in which boot it was written; in a later boot frames after that may be missing without being a
+// fault.
 
 #include <array>
 #include <cstddef>
@@ -60,16 +65,21 @@ struct Head {
     std::uint64_t first_segment = 1;  ///< older ones were removed by the rule of how many to keep
     std::uint64_t segment = 1;        ///< that is being written
     std::uint64_t frame = 0;          ///< number of the newest frame; 0: none yet
+    std::uint64_t synced = 0;         ///< frames up to this one are on the disk for good
+    std::array<char, 16> boot{};      ///< of the machine, in which this was written
     Seal newest{};                    ///< its seal, or the segment header's
     Seal seal{};
 };
-static_assert(sizeof(Head) == 96);
+static_assert(sizeof(Head) == 120);
 
 /// The seal over `before` and the parts, in this order.
 [[nodiscard]] Seal seal_of(const Key& key, const Seal& before,
                            std::initializer_list<std::span<const std::byte>> parts);
 [[nodiscard]] Seal seal_of(const Key& key, const SegmentHeader& header);
 [[nodiscard]] Seal seal_of(const Key& key, const Head& head);
+
+/// Which boot of the machine this is (the kernel's boot_id); zero when it doesn't say.
+[[nodiscard]] std::array<char, 16> this_boot();
 
 /// Reads a key file of exactly 32 bytes. With `make`, makes one of mode 0600 when there is none. Errors:
 /// `system`; `corrupt` when it has another size.

@@ -5,13 +5,18 @@
 // the first and last sequence number and the first and last time.
 //
 // A run is written when it is `kLongestRunNs` old, when another run needs its place, or at `flush`. What
-// carries a capability is never folded. Of replies, each of which has a capability of its own, a run
-// remembers the last.
+// is delivered and carries a capability is never folded. Of replies, each of which has a capability of its
+// own, a run remembers the last.
 //
-// Not thread-safe, does not allocate.
+// Who is refused may have invented all that its header says, so such runs go by sender and verdict alone and
+// remember the last message: a process that guesses makes a record a verdict in `kLongestRunNs`, however much
+// it varies. The same holds for requests that are refused, or only look.
+//
+// Not thread-safe. Allocates only for a process's first refusal of a kind in a while.
 
 #include <array>
 #include <cstdint>
+#include <unordered_map>
 
 #include "audit/record.hpp"
 #include "keyway/protocol.hpp"
@@ -26,6 +31,10 @@ class RunFolder {
     template <typename Write>
     void note(const Header& header, std::uint32_t process, Verdict verdict, std::uint32_t created,
               std::uint64_t now_ns, Write&& write) {
+        if (is_anybodys_guess(verdict)) {
+            note_guess(header, process, verdict, now_ns);
+            return;
+        }
         const bool reply = (header.flags() & flag::kReply) != 0 && verdict == Verdict::kDelivered;
         const Key key{.process = process,
                       .object = header.receiver(),
@@ -34,7 +43,7 @@ class RunFolder {
                               static_cast<std::uint32_t>(header.flags()) << 8 |
                               static_cast<std::uint32_t>(verdict) << 16 |
                               static_cast<std::uint32_t>(header.priority()) << 24};
-        const bool alone = header.carried() != 0;
+        const bool alone = header.carried() != 0 && verdict == Verdict::kDelivered;
         Run& run = alone ? alone_ : runs_[key.place()];
         if (run.count != 0 && run.key == key && !alone) {
             ++run.count;
@@ -42,6 +51,7 @@ class RunFolder {
             run.last_ns = now_ns;
             run.bytes += header.length();
             run.capability = header.capability();
+            run.carried = header.carried();
             return;
         }
         if (run.count != 0) {
@@ -49,6 +59,7 @@ class RunFolder {
         }
         run = {.key = key,
                .capability = header.capability(),
+               .carried = header.carried(),
                .count = 1,
                .first_sequence = header.sequence(),
                .last_sequence = header.sequence(),
@@ -57,16 +68,33 @@ class RunFolder {
                .bytes = header.length()};
         if (alone) {
             Record record = run.record();
-            record.carried = header.carried();
             record.created = created;
             write(record);
             run.count = 0;
         }
     }
 
+    /// A request that was refused, or only looked: the first of a process with this outcome is kept whole,
+    /// with the count of all.
+    void note_request(const Record& record) {
+        const std::uint64_t key = std::uint64_t{record.process} << 32 | 1U << 16 |
+                                  std::uint32_t{record.request} << 8 | record.verdict;
+        Record& run = seldom_.try_emplace(key, record).first->second;
+        ++run.count;
+        run.last_ns = record.last_ns;
+    }
+
     /// Writes the runs that are old enough.
     template <typename Write>
     void expire(std::uint64_t now_ns, Write&& write) {
+        for (auto at = seldom_.begin(); at != seldom_.end();) {
+            if (now_ns - at->second.first_ns >= kLongestRunNs) {
+                write(at->second);
+                at = seldom_.erase(at);
+            } else {
+                ++at;
+            }
+        }
         for (Run& run : runs_) {
             if (run.count != 0 && now_ns - run.first_ns >= kLongestRunNs) {
                 write(run.record());
@@ -77,6 +105,10 @@ class RunFolder {
     /// Writes all runs.
     template <typename Write>
     void flush(Write&& write) {
+        for (const auto& [key, record] : seldom_) {
+            write(record);
+        }
+        seldom_.clear();
         for (Run& run : runs_) {
             if (run.count != 0) {
                 write(run.record());
@@ -88,6 +120,34 @@ class RunFolder {
     static constexpr std::size_t kRuns = 256;
 
   private:
+    /// Refused before, or because of, something that the sender may have made up.
+    static bool is_anybodys_guess(Verdict verdict) noexcept {
+        return verdict == Verdict::kMalformed || verdict == Verdict::kSpoofed ||
+               verdict == Verdict::kNoSuchCapability || verdict == Verdict::kWrongObject ||
+               verdict == Verdict::kNoSuchCarried;
+    }
+
+    void note_guess(const Header& header, std::uint32_t process, Verdict verdict, std::uint64_t now_ns) {
+        const std::uint64_t key = std::uint64_t{process} << 32 | static_cast<std::uint32_t>(verdict);
+        Record& run = seldom_
+                          .try_emplace(key, Record{.kind = RecordKind::kMessage,
+                                                   .verdict = static_cast<std::uint8_t>(verdict),
+                                                   .process = process,
+                                                   .first_sequence = header.sequence(),
+                                                   .first_ns = now_ns})
+                          .first->second;
+        ++run.count;
+        run.type = static_cast<std::uint8_t>(header.type());
+        run.flags = header.flags();
+        run.priority = header.priority();
+        run.object = header.receiver();
+        run.capability = header.capability();
+        run.carried = header.carried();
+        run.last_sequence = header.sequence();
+        run.last_ns = now_ns;
+        run.bytes += header.length();
+    }
+
     struct Key {
         std::uint32_t process;
         std::uint32_t object;
@@ -107,6 +167,7 @@ class RunFolder {
     struct Run {
         Key key;
         std::uint32_t capability;
+        std::uint32_t carried;
         std::uint32_t count;
         std::uint32_t first_sequence;
         std::uint32_t last_sequence;
@@ -122,6 +183,7 @@ class RunFolder {
                     .process = key.process,
                     .object = key.object,
                     .capability = capability,
+                    .carried = carried,
                     .count = count,
                     .first_sequence = first_sequence,
                     .last_sequence = last_sequence,
@@ -134,6 +196,8 @@ class RunFolder {
 
     std::array<Run, kRuns> runs_{};
     Run alone_{};
+    /// By process, and request or verdict: at most one each, and gone after `kLongestRunNs`.
+    std::unordered_map<std::uint64_t, Record> seldom_;
 };
 
 }  // namespace keyway::audit

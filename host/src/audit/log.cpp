@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include "audit/reader.hpp"
 #include "base/check.hpp"
@@ -21,6 +22,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kGather = 5ms;      ///< a frame waits so long for more records
 constexpr auto kTryAgain = 100ms;  ///< after the disk could not take a frame
+constexpr auto kSync = 1s;         ///< so much is lost at most when the machine loses its power
 
 std::uint64_t wall_clock_ns() {
     timespec now{};
@@ -81,16 +83,12 @@ Result<std::unique_ptr<Log>> Log::open(LogOptions options) {
 // yet; these are good if their seals are. Whatever else is wrong with it is somebody's doing.
 Result<void> Log::continue_at_end() {
     const std::filesystem::path head_path = options_.directory / "head";
-    const bool fresh = !std::filesystem::exists(head_path);
-    if (fresh && !segments_in(options_.directory).empty()) {
-        return Status::kCorrupt;
+    if (!std::filesystem::exists(head_path)) {
+        return begin_log(head_path);
     }
-    head_file_.reset(::open(head_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    head_file_.reset(::open(head_path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     if (!head_file_) {
         return Error::system();
-    }
-    if (fresh) {
-        return begin_segment(1, 1, Seal{});
     }
     const Verification last = verify_newest_segment(options_.directory, key_);
     if (last.fault) {
@@ -101,8 +99,53 @@ Result<void> Log::continue_at_end() {
     head_.frame = last.last_frame;
     head_.newest = last.newest;
     offset_ = last.end_offset;
+    head_.synced = std::min(head_.synced, head_.frame);
+    head_.boot = this_boot();
     segment_.reset(::open((options_.directory / segment_name(head_.segment)).c_str(), O_RDWR | O_CLOEXEC));
-    if (!segment_ || ::ftruncate(segment_.get(), static_cast<off_t>(offset_)) != 0) {
+    if (!segment_ || ::ftruncate(segment_.get(), static_cast<off_t>(offset_)) != 0 || !sync()) {
+        return Error::system();
+    }
+    // A router that was killed may not have come to it.
+    for (const std::uint64_t number : segments_in(options_.directory)) {
+        if (number < head_.first_segment) {
+            ::unlinkat(directory_.get(), segment_name(number).c_str(), 0);
+        }
+    }
+    if (last.lost_frames != 0) {
+        const std::uint64_t now = wall_clock_ns();
+        push({.kind = RecordKind::kLosses,
+              .flags = 2,
+              .count = static_cast<std::uint32_t>(std::min<std::uint64_t>(last.lost_frames, UINT32_MAX)),
+              .first_ns = now,
+              .last_ns = now});
+    }
+    return {};
+}
+
+// The head gets its name last: without it there was no log, and whatever a start that failed left behind is
+// begun anew, if there is no frame in it.
+Result<void> Log::begin_log(const std::filesystem::path& head_path) {
+    const auto numbers = segments_in(options_.directory);
+    std::error_code error;
+    const bool nothing_yet =
+        numbers.empty() ||
+        (numbers == std::vector<std::uint64_t>{1} &&
+         std::filesystem::file_size(options_.directory / segment_name(1), error) <= sizeof(SegmentHeader));
+    if (!nothing_yet) {
+        options_.complain("the audit log can't be continued: its head is missing");
+        return Status::kCorrupt;
+    }
+    const std::filesystem::path unfinished = options_.directory / "head.new";
+    head_file_.reset(::open(unfinished.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!head_file_) {
+        return Error::system();
+    }
+    head_.boot = this_boot();
+    if (auto begun = begin_segment(1, 1, Seal{}); !begun) {
+        return begun;
+    }
+    if (::fsync(head_file_.get()) != 0 || ::rename(unfinished.c_str(), head_path.c_str()) != 0 ||
+        ::fsync(directory_.get()) != 0) {
         return Error::system();
     }
     return {};
@@ -118,7 +161,9 @@ Result<void> Log::begin_segment(std::uint64_t number, std::uint64_t first_frame,
     header.seal = seal_of(key_, header);
     UniqueFd file(::openat(directory_.get(), segment_name(number).c_str(),
                            O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file || !write_at(file.get(), std::as_bytes(std::span(&header, 1)), 0)) {
+    // On the disk before the head names it.
+    if (!file || !write_at(file.get(), std::as_bytes(std::span(&header, 1)), 0) ||
+        ::fdatasync(file.get()) != 0 || ::fsync(directory_.get()) != 0) {
         return Error::system();
     }
     const Head before_this = head_;
@@ -139,7 +184,6 @@ Result<void> Log::begin_segment(std::uint64_t number, std::uint64_t first_frame,
     }
     segment_ = std::move(file);
     offset_ = sizeof header;
-    ::fsync(directory_.get());
     return {};
 }
 
@@ -175,9 +219,24 @@ bool Log::append(std::span<const Record> records) {
     return true;
 }
 
+// The segment first: a head that is ahead of it would tell of frames that are not there.
+bool Log::sync() {
+    synced_at_ = std::chrono::steady_clock::now();
+    if (::fdatasync(segment_.get()) != 0) {
+        return false;
+    }
+    const std::uint64_t before = std::exchange(head_.synced, head_.frame);
+    if (!write_head() || ::fdatasync(head_file_.get()) != 0) {
+        head_.synced = before;
+        return false;
+    }
+    return true;
+}
+
 bool Log::rotate() {
-    ::fdatasync(segment_.get());
-    ::fdatasync(head_file_.get());
+    if (!sync()) {
+        return false;
+    }
     if (auto begun = begin_segment(head_.segment + 1, head_.frame + 1, head_.newest); !begun) {
         errno = begun.error().system_error();
         return false;
@@ -192,6 +251,16 @@ void Log::fail(int error) {
     }
 }
 
+// True when it had failed before.
+bool Log::recover() {
+    if (!failing_.exchange(false, std::memory_order_release)) {
+        return false;
+    }
+    options_.complain("the audit log can be written again");
+    options_.changed();
+    return true;
+}
+
 void Log::write_until_told_to_stop() {
     std::vector<Record> batch;
     while (true) {
@@ -204,8 +273,23 @@ void Log::write_until_told_to_stop() {
                 break;
             }
             sleeping_.store(true, std::memory_order_seq_cst);
-            wake_.wait(lock, [&] { return stop_ || put_.load(std::memory_order_seq_cst) != taken; });
+            const auto awake = [&] { return stop_ || put_.load(std::memory_order_seq_cst) != taken; };
+            bool idle = false;
+            if (head_.synced == head_.frame) {
+                wake_.wait(lock, awake);
+            } else {
+                idle = !wake_.wait_until(lock, synced_at_ + kSync, awake);
+            }
             sleeping_.store(false, std::memory_order_relaxed);
+            if (idle) {
+                lock.unlock();
+                if (sync()) {
+                    recover();
+                } else {
+                    fail(errno);
+                }
+                continue;
+            }
             // More may be coming; a frame of many is cheaper than many of one.
             wake_.wait_for(lock, kGather, [&] { return stop_ || hurry_; });
             continue;
@@ -226,15 +310,15 @@ void Log::write_until_told_to_stop() {
             continue;
         }
         taken_.store(taken + batch.size(), std::memory_order_release);
-        if (failing_.exchange(false, std::memory_order_release)) {
-            options_.complain("the audit log can be written again");
-            options_.changed();
-        } else if (there >= kQueue - kReserve) {
+        if (std::chrono::steady_clock::now() - synced_at_ >= kSync && !sync()) {
+            fail(errno);
+            continue;
+        }
+        if (!recover() && there >= kQueue - kReserve) {
             options_.changed();
         }
     }
-    ::fdatasync(segment_.get());
-    ::fdatasync(head_file_.get());
+    sync();
 }
 
 bool Log::try_put(const Record& record) {

@@ -14,6 +14,7 @@
 // Who is trusted: the directory, to be written by this user alone; the seals are for those who read it later.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
@@ -70,12 +71,15 @@ class Log {
   private:
     explicit Log(LogOptions options, const Key& key);
     Result<void> continue_at_end();
+    Result<void> begin_log(const std::filesystem::path& head_path);
     Result<void> begin_segment(std::uint64_t number, std::uint64_t first_frame, const Seal& before);
     void write_until_told_to_stop();
     bool append(std::span<const Record> records);
     bool write_head();
+    bool sync();
     bool rotate();
     void fail(int error);
+    bool recover();
     [[nodiscard]] std::size_t used() const noexcept {
         return put_.load(std::memory_order_relaxed) - taken_.load(std::memory_order_acquire);
     }
@@ -105,6 +109,7 @@ class Log {
     UniqueFd head_file_;
     Head head_;
     std::uint64_t offset_ = 0;
+    std::chrono::steady_clock::time_point synced_at_{};
     std::vector<std::byte> frame_;
     std::thread thread_;
 };

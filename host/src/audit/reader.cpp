@@ -1,9 +1,16 @@
 #include "audit/reader.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <deque>
+#include <limits>
+
+#include "base/fd.hpp"
 
 namespace keyway::audit {
 
@@ -11,16 +18,36 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-std::optional<Bytes> read_file(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    if (!file) {
+UniqueFd open_file(const std::filesystem::path& path) {
+    return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+/// What the file holds from `offset` on: up to `most` bytes, or all that it had when we began.
+std::optional<Bytes> read_from(const UniqueFd& file, std::uint64_t offset,
+                               std::size_t most = std::numeric_limits<std::size_t>::max()) {
+    struct stat now {};
+    if (!file || ::fstat(file.get(), &now) != 0) {
         return std::nullopt;
     }
-    file.seekg(0, std::ios::end);
-    Bytes bytes(static_cast<std::size_t>(file.tellg()));
-    file.seekg(0);
-    file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    return file ? std::optional(std::move(bytes)) : std::nullopt;
+    const auto size = static_cast<std::uint64_t>(now.st_size);
+    Bytes bytes(std::min<std::uint64_t>(size > offset ? size - offset : 0, most));
+    std::size_t have = 0;
+    while (have < bytes.size()) {
+        const ssize_t got =
+            ::pread(file.get(), bytes.data() + have, bytes.size() - have, static_cast<off_t>(offset + have));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return std::nullopt;
+        }
+        if (got == 0) {
+            break;
+        }
+        have += static_cast<std::size_t>(got);
+    }
+    bytes.resize(have);
+    return bytes;
 }
 
 template <typename T>
@@ -32,23 +59,35 @@ T take(const Bytes& from, std::uint64_t offset) {
 
 class Walk {
   public:
-    Walk(const std::filesystem::path& directory, const Key* key, const Visitor& visit)
-        : directory_(directory), key_(key), visit_(visit) {}
+    Walk(const std::filesystem::path& directory, const Key* key, const Visitor& visit, std::uint64_t after)
+        : directory_(directory), key_(key), visit_(visit), after_(after) {}
 
     Verification run(bool newest_only) {
-        if (!read_head()) {
+        if (!open_all(newest_only)) {
             return std::move(result_);
         }
-        const std::uint64_t first = newest_only ? result_.head.segment : result_.head.first_segment;
-        if (!check_files(first)) {
-            return std::move(result_);
+        std::uint64_t number = newest_only ? result_.head.segment : result_.head.first_segment;
+        // The frames of a segment end before those of the next begin.
+        while (files_.size() > 1 && after_ != 0) {
+            const auto next = read_from(files_[1], 0, sizeof(SegmentHeader));
+            if (!next || next->size() < sizeof(SegmentHeader) ||
+                take<SegmentHeader>(*next, 0).first_frame > after_ + 1) {
+                break;
+            }
+            files_.pop_front();
+            open_some();
+            ++number;
         }
-        for (std::uint64_t number = first; number <= result_.head.segment; ++number) {
-            if (!segment(number, number == first)) {
+        for (bool is_first = true; number <= result_.head.segment; ++number, is_first = false) {
+            if (!segment(number, is_first)) {
                 return std::move(result_);
             }
+            files_.pop_front();
+            open_some();
         }
-        if (result_.last_frame < result_.head.frame) {
+        if (result_.last_frame < result_.head.frame && result_.last_frame >= sure_up_to()) {
+            result_.lost_frames = result_.head.frame - result_.last_frame;
+        } else if (result_.last_frame < result_.head.frame) {
             fault("frames are missing at the end: the head counts " + std::to_string(result_.head.frame),
                   segment_path(result_.head.segment), result_.end_offset, result_.last_frame + 1);
         }
@@ -65,26 +104,76 @@ class Walk {
         return directory_ / segment_name(number);
     }
 
-    bool read_head() {
-        const std::filesystem::path path = directory_ / "head";
-        const auto bytes = read_file(path);
-        if (!bytes) {
-            return fault("there is no head, so nobody can say where the log ends", path, 0);
+    /// Frames up to this one must be there.
+    [[nodiscard]] std::uint64_t sure_up_to() const {
+        return result_.head.boot == this_boot() ? result_.head.frame : result_.head.synced;
+    }
+
+    // Head and files of one moment, though a router may be writing: all files are opened before the first is
+    // read, and what doesn't fit the head counts only when the head is still the same then.
+    bool open_all(bool newest_only) {
+        while (true) {
+            result_ = Verification();
+            const auto before = read_head_twice();
+            if (!before || !take_head(*before)) {
+                return false;
+            }
+            const std::uint64_t first = newest_only ? result_.head.segment : result_.head.first_segment;
+            files_.clear();
+            next_to_open_ = first;
+            open_some();
+            if (check_files(first)) {
+                return true;
+            }
+            const auto after = read_head_twice();
+            if (!after || *after == *before) {
+                return false;
+            }
         }
-        if (bytes->size() != sizeof(Head)) {
+    }
+
+    // Those that a router might remove next are held open, and not all, of which there may be many.
+    void open_some() {
+        for (; files_.size() < kHeldOpen && next_to_open_ <= result_.head.segment; ++next_to_open_) {
+            files_.push_back(open_file(segment_path(next_to_open_)));
+        }
+    }
+
+    // The head while it is not being written: the same bytes twice. Nothing when there is none.
+    std::optional<Bytes> read_head_twice() {
+        const std::filesystem::path path = directory_ / "head";
+        const UniqueFd file = open_file(path);
+        auto bytes = read_from(file, 0);
+        for (auto again = read_from(file, 0); bytes && again != bytes; again = read_from(file, 0)) {
+            bytes = std::move(again);
+        }
+        if (!bytes) {
+            fault("there is no head, so nobody can say where the log ends", path, 0);
+        }
+        return bytes;
+    }
+
+    bool take_head(const Bytes& bytes) {
+        const std::filesystem::path path = directory_ / "head";
+        if (bytes.size() != sizeof(Head)) {
             return fault("the head has another size than was written", path, 0);
         }
-        result_.head = take<Head>(*bytes, 0);
+        result_.head = take<Head>(bytes, 0);
         if (result_.head.magic != kHeadMagic ||
             (key_ != nullptr && seal_of(*key_, result_.head) != result_.head.seal)) {
             return fault("the head's seal does not fit: it was changed, or this is not its key", path, 0);
+        }
+        // Without a key nobody vouches for the numbers.
+        if (result_.head.segment == 0 || result_.head.first_segment == 0 ||
+            result_.head.first_segment > result_.head.segment) {
+            return fault("the head's numbers can't be", path, 0);
         }
         return true;
     }
 
     // No more than a header, or the beginning of one.
     static bool begins_a_segment(const std::filesystem::path& path) {
-        const auto bytes = read_file(path);
+        const auto bytes = read_from(open_file(path), 0, sizeof(SegmentHeader) + 1);
         return bytes && bytes->size() <= sizeof(SegmentHeader) &&
                std::memcmp(bytes->data(), kSegmentMagic.data(),
                            std::min(bytes->size(), kSegmentMagic.size())) == 0;
@@ -94,7 +183,8 @@ class Walk {
     bool check_files(std::uint64_t first) {
         const auto numbers = segments_in(directory_);
         for (std::uint64_t number = first; number <= result_.head.segment; ++number) {
-            if (!std::ranges::binary_search(numbers, number)) {
+            const bool held = number - first < files_.size();
+            if (held ? !files_[number - first] : !std::ranges::binary_search(numbers, number)) {
                 return fault("this segment is missing", segment_path(number), 0);
             }
         }
@@ -110,7 +200,7 @@ class Walk {
 
     bool segment(std::uint64_t number, bool is_first) {
         const std::filesystem::path path = segment_path(number);
-        const auto bytes = read_file(path);
+        const auto bytes = read_from(files_.front(), 0);
         if (!bytes || bytes->size() < sizeof(SegmentHeader)) {
             return fault("the segment has no whole header", path, 0);
         }
@@ -131,6 +221,10 @@ class Walk {
         } else if (header.first_frame != result_.last_frame + 1 || header.before != result_.newest) {
             return fault("the segment does not continue the one before it", path, 0);
         }
+        if (number == result_.head.segment && header.first_frame == result_.head.frame + 1 &&
+            header.seal != result_.head.newest) {
+            return fault("the head knows another beginning of this segment", path, 0);
+        }
         result_.newest = header.seal;
         // The chain goes through the header: its seal covers the one before.
         ++result_.segments;
@@ -144,13 +238,19 @@ class Walk {
         return true;
     }
 
-    // 1: a good frame, 0: the beginning of one that was never finished, -1: a fault.
+    // 1: a good frame, 0: the beginning of one that was never finished, or what a loss of power left of it,
+    // -1: a fault.
     int frame(const std::filesystem::path& path, const Bytes& bytes, bool newest_segment) {
         const std::uint64_t at = result_.end_offset;
         const std::uint64_t left = bytes.size() - at;
         const std::uint64_t number = result_.last_frame + 1;
         const bool may_be_cut = newest_segment && number > result_.head.frame && !result_.ended_in_order;
+        const bool may_be_lost = newest_segment && number > sure_up_to() && number <= result_.head.frame;
         const auto broken = [&](const char* what) {
+            if (may_be_lost) {
+                result_.cut_short = left;
+                return 0;
+            }
             fault(what, path, at, number);
             return -1;
         };
@@ -179,13 +279,13 @@ class Walk {
                     {all.subspan(at, sizeof head), all.subspan(at + sizeof head, body)}) != seal) {
             return broken("the frame's seal does not fit: a byte was changed, or what is before it");
         }
-        if (number == result_.head.frame && seal != result_.head.newest) {
+        if (newest_segment && number == result_.head.frame && seal != result_.head.newest) {
             return broken("the head knows another frame of this number");
         }
         for (std::uint32_t i = 0; i < head.count; ++i) {
             const auto record = take<Record>(bytes, at + sizeof head + i * sizeof(Record));
             result_.ended_in_order = record.kind == RecordKind::kStopped;
-            if (visit_) {
+            if (visit_ && number > after_) {
                 visit_(record);
             }
         }
@@ -200,6 +300,10 @@ class Walk {
     const std::filesystem::path& directory_;
     const Key* key_;
     const Visitor& visit_;
+    std::uint64_t after_;
+    static constexpr std::size_t kHeldOpen = 256;
+    std::deque<UniqueFd> files_;  ///< of the segments that are to be read next
+    std::uint64_t next_to_open_ = 0;
     Verification result_;
 };
 
@@ -222,13 +326,14 @@ std::vector<std::uint64_t> segments_in(const std::filesystem::path& directory) {
     return numbers;
 }
 
-Verification verify(const std::filesystem::path& directory, const Key* key, const Visitor& visit) {
-    return Walk(directory, key, visit).run(false);
+Verification verify(const std::filesystem::path& directory, const Key* key, const Visitor& visit,
+                    std::uint64_t after) {
+    return Walk(directory, key, visit, after).run(false);
 }
 
 Verification verify_newest_segment(const std::filesystem::path& directory, const Key& key) {
     const Visitor nobody;
-    return Walk(directory, &key, nobody).run(true);
+    return Walk(directory, &key, nobody, 0).run(true);
 }
 
 }  // namespace keyway::audit

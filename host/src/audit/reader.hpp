@@ -35,7 +35,10 @@ struct Verification {
     Seal newest{};                 ///< of the last frame: an anchor, to be kept elsewhere
     std::uint64_t end_offset = 0;  ///< of whole frames in the newest segment
     std::uint64_t cut_short = 0;   ///< bytes behind that of a frame that a killed router had begun
-    bool ended_in_order = false;   ///< the last record says that the router stopped
+    /// Frames that were written and are gone, all from after the last sync, in an earlier boot of the machine
+    /// than this: lost with its power, or cut off by somebody. No seal tells which.
+    std::uint64_t lost_frames = 0;
+    bool ended_in_order = false;  ///< the last record says that the router stopped
 };
 
 using Visitor = std::function<void(const Record&)>;
@@ -43,10 +46,12 @@ using Visitor = std::function<void(const Record&)>;
 /// Numbers of the segments in a directory, ascending.
 [[nodiscard]] std::vector<std::uint64_t> segments_in(const std::filesystem::path& directory);
 
-/// Goes through a log from its first segment. With a key every seal is checked; without one only the shape,
-/// so that a log can be shown by who has no key. `visit` gets each record whose frame was good.
+/// Goes through a log from its first segment; also one that a router is writing, as it is at some moment.
+/// With a key every seal is checked; without one only the shape, so that a log can be shown by who has no
+/// key. `visit` gets each record whose frame was good. `after` leaves out the frames up to that one, and
+/// segments that have no later ones.
 [[nodiscard]] Verification verify(const std::filesystem::path& directory, const Key* key,
-                                  const Visitor& visit = {});
+                                  const Visitor& visit = {}, std::uint64_t after = 0);
 /// The same for the newest segment alone: what it takes to continue a log.
 [[nodiscard]] Verification verify_newest_segment(const std::filesystem::path& directory, const Key& key);
 

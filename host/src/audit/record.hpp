@@ -15,7 +15,8 @@ enum class RecordKind : std::uint8_t {
     kOpened,       ///< a process connected
     kClosed,       ///< a process is gone
     kEnded,        ///< a capability ended with another, with its object or with its holder
-    kLosses,       ///< records that could not be kept, by a policy that goes on without
+    kLosses,       ///< what could not be kept while the log could not be written; `flags` 1: only requests
+                   ///< that were refused or looked, and ends' words on their lanes
     kStarted,      ///< the router began, with the log's first record
     kStopped,      ///< the router ended in order: the last record
     kLane,         ///< what one end of a lane says that it sent or took
@@ -28,9 +29,10 @@ struct Record {
     std::uint8_t verdict = 0;      ///< verdict, or status of a request
     std::uint32_t process = 0;     ///< who: the sender, the asker, the holder
     std::uint32_t object = 0;      ///< to whom: endpoint, topic, region, qubit
-    std::uint32_t capability = 0;  ///< by which authority; of a run of replies, the last one's
+    std::uint32_t capability = 0;  ///< by which authority; of a run of replies or guesses, the last one's
     std::uint32_t carried = 0;  ///< second capability: carried, or meant by a request; kEnded: who ended it
-    std::uint32_t count = 0;    ///< messages in the run, capabilities that a request ended
+    /// Messages in the run; capabilities that a revoke ended; how often a request was refused, or looked.
+    std::uint32_t count = 0;
     std::uint32_t first_sequence = 0;  ///< kOpened: pid
     std::uint32_t last_sequence = 0;   ///< kOpened: uid
     std::uint64_t first_ns = 0;        ///< CLOCK_REALTIME

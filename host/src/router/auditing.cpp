@@ -1,5 +1,10 @@
-// What the router writes down. A message costs the folding of a run (audit/folder.hpp); everything else
-// happens seldom and is one record each.
+// What the router writes down. A message costs the folding of a run (audit/folder.hpp), and so does a request
+// that is refused or only looks; everything else happens seldom and is one record each.
+//
+// While the log can't be written and the router may not go on without it, what is kept has a bound: no
+// message is taken and no authority given, so what ends or is given up is at most what there was. Requests
+// that come to nothing can be asked without end, so they are counted then, and the log says how many there
+// were.
 
 #include <unistd.h>
 
@@ -26,6 +31,11 @@ std::uint64_t wall_clock_ns() {
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+/// Requests that change nothing.
+bool only_looks(Request request) {
+    return request == Request::kList || request == Request::kInspect || request == Request::kQubit;
 }
 
 }  // namespace
@@ -62,6 +72,7 @@ void Router::Impl::close_audit() {
         return;
     }
     flush_runs();
+    note_unkept();
     const std::uint64_t at = now_ns_ + wall_offset_ns_;
     audit_->push({.kind = RecordKind::kStopped, .first_ns = at, .last_ns = at});
     audit_.reset();
@@ -100,7 +111,13 @@ void Router::Impl::note_request(const Link& link, const ControlMessage& request,
     if (link::valid_name(request.get_name())) {
         record.set_name(request.get_name());
     }
-    keep_record(record);
+    if (record.verdict == 0 && !only_looks(static_cast<Request>(request.request))) {
+        keep_record(record);
+    } else if (may_go_on()) {
+        runs_.note_request(record);
+    } else {
+        ++unkept_;
+    }
 }
 
 void Router::Impl::note_link(const Link& link, bool opened, Error reason) {
@@ -138,6 +155,10 @@ void Router::Impl::note_lane(const router::Channel& channel, const router::Chann
     const auto most = [](std::uint64_t count) {
         return static_cast<std::uint32_t>(std::min<std::uint64_t>(count, UINT32_MAX));
     };
+    if (!may_go_on()) {
+        ++unkept_;
+        return;
+    }
     keep_record({.kind = RecordKind::kLane,
                  .type = static_cast<std::uint8_t>(Type::kData),
                  .flags = run.sent ? std::uint8_t{0} : std::uint8_t{1},
@@ -153,6 +174,17 @@ void Router::Impl::note_lane(const router::Channel& channel, const router::Chann
                  .object_kind = static_cast<std::uint8_t>(Kind::kChannel)});
 }
 
+// How much was only counted while the log could not be written.
+void Router::Impl::note_unkept() {
+    if (unkept_ == 0) {
+        return;
+    }
+    const std::uint64_t at = now_ns_ + wall_offset_ns_;
+    const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(unkept_, UINT32_MAX));
+    unkept_ = 0;
+    keep_record({.kind = RecordKind::kLosses, .flags = 1, .count = count, .first_ns = at, .last_ns = at});
+}
+
 // At the control interval: old runs are written, and the queue is helped along.
 void Router::Impl::tend_audit() {
     if (audit_ == nullptr || now_ns_ < next_tending_ns_) {
@@ -160,8 +192,12 @@ void Router::Impl::tend_audit() {
     }
     next_tending_ns_ = now_ns_ + kTendNs;
     wall_offset_ns_ = wall_clock_ns() - now_ns_;
-    runs_.expire(now_ns_ + wall_offset_ns_, [this](const Record& record) { keep_record(record); });
     audit_->tend();
+    if (!may_go_on()) {
+        return;
+    }
+    note_unkept();
+    runs_.expire(now_ns_ + wall_offset_ns_, [this](const Record& record) { keep_record(record); });
 }
 
 void Router::Impl::flush_runs() {

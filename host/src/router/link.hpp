@@ -81,6 +81,7 @@ struct Link {
     bool wake_sender = false;    ///< submissions were judged in this pass
     std::uint8_t fresh = 0;      ///< bit p: delivery ring p got something in this pass
     bool choked = false;         ///< not served until it reads its notices
+    bool awaits_log = false;     ///< its next message is taken when the audit log can be written again
     bool closing = false;  ///< what it has submitted is judged for the last time; it is told nothing more
     std::optional<Error> doomed;  ///< it is closed for this reason once the pass is over
     std::uint64_t idle_since = 0;

@@ -150,6 +150,7 @@ bool Router::Impl::pass() {
 std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
     std::uint32_t count = 0;
     ring::Record record;
+    link.awaits_log = false;
     while (count < most && !link.held && !link.doomed) {
         // A refusal must have a place to be told in. Who doesn't read its notices isn't served.
         link.choked = !link.closing &&
@@ -203,6 +204,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         return true;
     }
     if (!may_go_on()) {
+        link.awaits_log = true;
         return false;
     }
     if (!agrees) {

@@ -41,6 +41,9 @@ bool gives_authority(Request what) {
         case Request::kList:
         case Request::kCancel:
         case Request::kInspect:
+        case Request::kRegionUnmap:
+        case Request::kRegionCut:
+        case Request::kUnsubscribe:
             return false;
         default:
             return true;

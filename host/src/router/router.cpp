@@ -521,7 +521,7 @@ void Router::Impl::activate(Link& link) {
 void Router::Impl::deactivate(Link& link) {
     ring::Waiter<> waiter(link.memory.shared().router);
     waiter.announce();
-    if (link.submissions->pending() && !link.held && !link.choked && may_go_on()) {
+    if (link.submissions->pending() && !link.held && !link.choked && !link.awaits_log) {
         waiter.retract();
         link.idle_since = now_ns_;
         return;

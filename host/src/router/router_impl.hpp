@@ -159,6 +159,7 @@ struct Router::Impl {
     void note_lane(const router::Channel& channel, const router::Channel::End& end,
                    const router::ChannelRun& run);
     void keep_record(const audit::Record& record);
+    void note_unkept();
     void tend_audit();
     void flush_runs();
 
@@ -269,6 +270,7 @@ struct Router::Impl {
     std::map<std::int32_t, std::uint32_t> connections_of_pid_;
     std::unique_ptr<audit::Log> audit_;
     audit::RunFolder runs_;
+    std::uint64_t unkept_ = 0;          ///< what was not written down while the log could not be
     std::uint64_t wall_offset_ns_ = 0;  ///< CLOCK_REALTIME less our clock
     std::uint64_t next_tending_ns_ = 0;
     std::uint8_t serving_ = 0;  ///< the request that is being answered
