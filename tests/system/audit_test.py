@@ -145,6 +145,9 @@ class Audit(SystemTest):
     def test_the_log_of_a_killed_router_is_good_and_is_continued(self):
         router = self.start_audited()
         self.talk()
+        follower = self.start(BIN / "keyway", "audit", "show", self.log, "--follow", "--json")
+        while json.loads(follower.output_line())["kind"] != "message":
+            pass  # until it is written
         router.signal(signal.SIGKILL)
         router.wait()
         code, out, err = self.audit("verify", "--key", self.key)
@@ -153,7 +156,8 @@ class Audit(SystemTest):
         router = self.start_audited()
         self.stop(router)
         self.assertEqual(self.audit("verify", "--key", self.key)[0], 0)
-        self.assertEqual(len([line for line in self.lines() if line["kind"] == "started"]), 2)
+        kinds = [line["kind"] for line in self.lines()]
+        self.assertEqual(kinds.count("started"), 2, kinds)
 
     def test_a_router_does_not_start_on_a_log_that_was_changed(self):
         self.stop(self.start_audited())
