@@ -16,6 +16,8 @@ METRICS = {
     "routed_rtt_64_p99": "ns",
     "blocking_rtt_64_p50": "ns",
     "routed_throughput_64": "msg/s",
+    "routed_throughput_64_audited": "msg/s",
+    "audit_cost_per_message": "ns",
     "lane_oneway_24_p50": "ns",
     "lane_oneway_64_p50": "ns",
     "lane_throughput_64": "msg/s",

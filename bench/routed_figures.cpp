@@ -138,6 +138,45 @@ void measure_spinning(const CorePair& cores, const Effort& effort, Report& repor
     report.add(std::move(throughput));
 }
 
+/// The same router with and without an audit log, in turns on the same core.
+void measure_audit(const CorePair& cores, const Effort& effort, Report& report) {
+    constexpr bool kAudited = true;
+    RouterProcess without(cores.partner, kNeverSleeps, std::chrono::seconds(30));
+    without.process().pause();
+    RouterProcess with(cores.partner, kNeverSleeps, std::chrono::seconds(30), kAudited);
+    with.process().pause();
+    Figure throughput{
+        .name = "routed_throughput_64_audited",
+        .what = "messages of 64 bytes through the router, as routed_throughput_64, with an audit log",
+        .unit = "msg/s",
+        .floor_what = "the same without an audit log",
+        .reach = {}};
+    Figure cost{.name = "audit_cost_per_message",
+                .what = "what a message of 64 bytes takes longer through a router with an audit log",
+                .unit = "ns",
+                .floor_what = "what it takes without",
+                .reach = {}};
+    const int count = effort.operations(2'000'000);
+    const auto measured = [&](RouterProcess& router) {
+        router.process().resume();
+        const double rate = routed_per_second(router.connection(), count);
+        router.process().pause();
+        return rate;
+    };
+    for (int i = -1; i < effort.repetitions; ++i) {
+        const double off = measured(without);
+        const double on = measured(with);
+        if (i >= 0) {
+            throughput.add(on, off);
+            cost.add(1e9 / on - 1e9 / off, 1e9 / off);
+        }
+    }
+    with.process().resume();
+    without.process().resume();
+    report.add(std::move(throughput));
+    report.add(std::move(cost));
+}
+
 void measure_blocking(int partner_core, const std::string& name, const std::string& placement, Reach reach,
                       const Effort& effort, Report& report) {
     PairFloors floors(partner_core);
@@ -218,6 +257,7 @@ void measure_publishing(const CorePair& cores, const Effort& effort, Report& rep
 
 void measure_routed(const CorePair& cores, const Effort& effort, Report& report) {
     measure_spinning(cores, effort, report);
+    measure_audit(cores, effort, report);
     measure_publishing(cores, effort, report);
     measure_blocking(cores.partner, "blocking_rtt_64_p50", "client and router each on a core of its own",
                      {.value = {}, .ratio = 1.15}, effort, report);

@@ -38,17 +38,21 @@ class TemporaryFolder {
     std::filesystem::path path_;
 };
 
-/// A router in a process of its own, and our connection to it.
+/// A router in a process of its own, and our connection to it. `audited`: it writes an audit log, beside its
+/// socket.
 class RouterProcess {
   public:
-    RouterProcess(int core, std::chrono::nanoseconds router_spin, std::chrono::nanoseconds client_spin) {
+    RouterProcess(int core, std::chrono::nanoseconds router_spin, std::chrono::nanoseconds client_spin,
+                  bool audited = false) {
         int ready[2];
         if (::pipe(ready) != 0) {
             give_up("can't make a pipe");
         }
         const std::string socket = folder_ / "router.sock";
         child_ = std::make_unique<Child>(core, [&] {
-            Router router({.policy = Policy::permissive(), .socket = socket, .spin = router_spin});
+            RouterOptions options{.policy = Policy::permissive(), .socket = socket, .spin = router_spin};
+            options.audit.directory = audited ? folder_ / "audit" : "";
+            Router router(std::move(options));
             router.listen().value();
             const char token = 1;
             if (::write(ready[1], &token, 1) == 1) {
