@@ -9,7 +9,7 @@ module keyway_small_fifo #(
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
-  input  logic             push_i,   // only when ready_o
+  input  logic             push_i,   // only when ready_o, or together with pop_i
   input  logic [Width-1:0] data_i,
   output logic             ready_o,
   output logic             valid_o,
@@ -58,7 +58,7 @@ module keyway_small_fifo #(
 `ifdef FORMAL
   always_ff @(posedge clk_i) begin
     if (rst_ni) begin
-      a_no_overflow : assert (!(push_i && !ready_o));
+      a_no_overflow : assert (!(push_i && !ready_o && !pop_i));
       a_no_underflow : assert (!(pop_i && !valid_o));
     end
   end
