@@ -169,7 +169,7 @@ int c_authority(const char* socket) {
     EXPECT(ipc_badge() == 77);
     message.capability_id = given;
     message.message_type = IPC_CONTROL;
-    EXPECT_RESULT(ipc_call(endpoint, &message, &message, 1000000), IPC_E_INSUFFICIENT_RIGHTS);
+    EXPECT_RESULT(ipc_call(endpoint, &message, &message, kPatience), IPC_E_INSUFFICIENT_RIGHTS);
     EXPECT_RESULT(ipc_revoke(root, derived, &count), IPC_OK);
     EXPECT(count == 1);
     message.capability_id = given;

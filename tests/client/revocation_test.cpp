@@ -130,7 +130,8 @@ TEST_F(KEYWAY_REVOCATION_TEST, nothing_revoked_is_delivered_later_however_sender
     std::uint64_t ended = 0;
     std::uint64_t revocations = 0;
     std::uint64_t seen = 0;
-    while (delivered < kMessages) {
+    // On a busy machine more pass between two revocations.
+    while (delivered < kMessages || revocations < kMessages / 5000) {
         while (given.size() < 6) {
             const std::uint32_t badge = next_badge++;
             auto gift = owner.give(vault.capability, to_sender[random() % kSenders],
@@ -141,7 +142,7 @@ TEST_F(KEYWAY_REVOCATION_TEST, nothing_revoked_is_delivered_later_however_sender
         }
         // Between two revocations some hundreds of messages pass, so that what is revoked is in use.
         const std::uint64_t pause = random() % 2000;
-        for (seen = delivered; delivered < seen + pause && delivered < kMessages;) {
+        for (seen = delivered; delivered < seen + pause;) {
             std::this_thread::yield();
         }
         const std::size_t chosen = random() % given.size();
@@ -165,7 +166,6 @@ TEST_F(KEYWAY_REVOCATION_TEST, nothing_revoked_is_delivered_later_however_sender
                 static_cast<unsigned long long>(revocations), static_cast<unsigned long long>(ended),
                 static_cast<unsigned long long>(late));
     EXPECT_EQ(late, 0U);
-    EXPECT_GE(revocations, kMessages / 5000);
     EXPECT_GT(ended, revocations) << "no capability that was revoked had been passed on";
 }
 

@@ -238,8 +238,8 @@ TEST_F(WaitSets, the_end_of_the_router_ends_the_wait) {
 TEST_F(WaitSets, timers_come_once_or_again_and_never_too_early) {
     const std::uint64_t begin = Deadline::clock_ns();
     std::string order;
-    sut_.add_timer(Deadline::in(6ms), [&](const auto&) { order += 'b'; });
-    sut_.add_timer(Deadline::in(2ms), [&](const auto&) { order += 'a'; });
+    sut_.add_timer(Deadline::at_ns(begin + 6'000'000), [&](const auto&) { order += 'b'; });
+    sut_.add_timer(Deadline::at_ns(begin + 2'000'000), [&](const auto&) { order += 'a'; });
     const auto never = sut_.add_timer(Deadline::never(), [&](const auto&) { order += '?'; });
     while (order.size() < 2) {
         ASSERT_TRUE(succeeded(sut_.dispatch()));
