@@ -31,6 +31,8 @@ void out_of_patience(int) {
 
 }  // namespace
 
+// Out of memory, or a bug of ours, ends it on the spot.
+// NOLINTNEXTLINE(bugprone-exception-escape): as it should be
 int main(int argc, char** argv) {
     CLI::App app("Figures of Keyway, each beside the machine's own floor.", "keyway_bench");
     bool quick = false;

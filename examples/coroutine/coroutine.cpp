@@ -11,20 +11,24 @@ using keyway::AsyncEndpoint;
 using keyway::Outgoing;
 using keyway::Task;
 
-static Task<> shout(AsyncEndpoint& endpoint, keyway::Capability to) {
+namespace {
+
+Task<> shout(AsyncEndpoint& endpoint, keyway::Capability to) {
     for (int i = 0; i < 3; ++i) {
         auto message = (co_await endpoint.receive()).value();
         endpoint.connection().send(Outgoing::to(to, std::string(message.text()) + "!")).value();
     }
 }
 
-static Task<> whisper(keyway::Executor& executor, AsyncEndpoint& endpoint, keyway::Capability to) {
+Task<> whisper(keyway::Executor& executor, AsyncEndpoint& endpoint, keyway::Capability to) {
     for (const char* word : {"one", "two", "three"}) {
         endpoint.connection().send(Outgoing::to(to, word)).value();
         std::cout << (co_await endpoint.receive()).value().text() << '\n';
         co_await executor.sleep_until(keyway::Deadline::in(std::chrono::milliseconds(1)));
     }
 }
+
+}  // namespace
 
 int main() {
     auto here = keyway::Connection::open().value();

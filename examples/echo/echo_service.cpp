@@ -6,7 +6,9 @@
 #include <csignal>
 #include <iostream>
 
-static keyway::Service* running = nullptr;
+namespace {
+keyway::Service* running = nullptr;
+}
 
 int main() {
     auto connection = keyway::Connection::open().value();

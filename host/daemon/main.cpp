@@ -85,6 +85,8 @@ int check_policy(const std::string& file) {
 
 }  // namespace
 
+// The router does without exceptions: one that gets here means out of memory, or a bug of ours, and ends the
+// daemon on the spot, as a failed check does. NOLINTNEXTLINE(bugprone-exception-escape): as it should be
 int main(int argc, char** argv) {
     Options options;
     CLI::App app("The Keyway router: passes messages between processes that hold a capability for it.",

@@ -19,7 +19,7 @@ namespace keyway::tool::demo {
 
 namespace {
 
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 std::string outcome(const Result<void>& result) {
     return result ? "ok" : std::string(result.error().name());

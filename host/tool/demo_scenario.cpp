@@ -13,8 +13,7 @@ namespace keyway::tool::demo {
 
 namespace {
 
-using std::chrono_literals::operator""ms;
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 // Badges: what the service sees of each client, whatever that says of itself.
 constexpr std::uint32_t kCallerBadge = 1;

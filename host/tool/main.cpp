@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <exception>
+
 #include "tool/session.hpp"
 
-int main(int argc, char** argv) {
-    using namespace keyway;
+namespace {
+
+using namespace keyway;
+
+int run(int argc, char** argv) {
     tool::Session session;
     CLI::App app("Talk through a Keyway router, look into it, and decide who may do what.", "keyway");
     app.set_version_flag(
@@ -34,4 +40,15 @@ int main(int argc, char** argv) {
         return app.exit(error) == 0 ? tool::exit_code::kOk : tool::exit_code::kUsage;
     }
     return session.exit;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {  // no library of ours throws; the file system and JSON may
+        std::fprintf(stderr, "keyway: %s\n", error.what());
+        return tool::exit_code::kSystem;
+    }
 }

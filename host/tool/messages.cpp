@@ -17,7 +17,7 @@ namespace keyway::tool {
 
 namespace {
 
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 struct MessageOptions {
     std::string name;

@@ -17,8 +17,7 @@
 namespace keyway {
 namespace {
 
-using std::chrono_literals::operator""s;
-using std::chrono_literals::operator""h;
+using namespace std::chrono_literals;
 
 Policy parsed(std::string_view text) {
     Policy policy;

@@ -128,6 +128,8 @@ class [[nodiscard]] Task {
   public:
     using promise_type = detail::Promise<T>;
 
+    Task(const Task&) = delete;
+    Task& operator=(const Task&) = delete;
     Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
     Task& operator=(Task&& other) noexcept {
         if (this != &other) {
@@ -299,6 +301,8 @@ class AsyncEndpoint {
   public:
     AsyncEndpoint(Executor& executor, Connection& connection)
         : state_(std::make_shared<State>(executor, connection)) {}
+    AsyncEndpoint(const AsyncEndpoint&) = delete;
+    AsyncEndpoint& operator=(const AsyncEndpoint&) = delete;
     AsyncEndpoint(AsyncEndpoint&&) noexcept = default;
     AsyncEndpoint& operator=(AsyncEndpoint&&) = delete;
     ~AsyncEndpoint() {

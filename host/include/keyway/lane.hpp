@@ -89,6 +89,7 @@ class LaneSender : public Waitable {
     explicit LaneSender(State& state) noexcept : state_(&state) {}
     LaneSender(const LaneSender&) = delete;
     LaneSender& operator=(const LaneSender&) = delete;
+    ~LaneSender() override = default;
 
     /// Puts a message in and wakes the receiver if it sleeps. Waits for room until the deadline
     /// (`timed_out`). `payload` has at most 4096 bytes, `type` is kData or kControl. Errors, also while
@@ -123,6 +124,7 @@ class LaneReceiver : public Waitable {
     explicit LaneReceiver(State& state) noexcept : state_(&state) {}
     LaneReceiver(const LaneReceiver&) = delete;
     LaneReceiver& operator=(const LaneReceiver&) = delete;
+    ~LaneReceiver() override = default;
 
     /// Takes the next message. Errors: `timeout`; `peer_gone`, once all that came before was taken;
     /// `revoked`, `expired` and `router_gone`, with which what was not taken is lost; `corrupt`, for ever,
@@ -141,6 +143,8 @@ class LaneReceiver : public Waitable {
 
 class Lane {
   public:
+    Lane(const Lane&) = delete;
+    Lane& operator=(const Lane&) = delete;
     Lane(Lane&&) noexcept;
     Lane& operator=(Lane&&) noexcept;
     /// Ends the lane. What was sent before may still be taken by the other side.

@@ -83,6 +83,8 @@ class Service : public Waitable {
     /// `system`.
     static Result<Service> open(Connection& connection, std::string_view name,
                                 const ServiceOptions& options = {});
+    Service(const Service&) = delete;
+    Service& operator=(const Service&) = delete;
     Service(Service&&) noexcept;
     Service& operator=(Service&&) noexcept;
     /// Closes the endpoint. Who still waits for an answer gets `peer_gone`.

@@ -76,6 +76,8 @@ enum class StreamState : std::uint8_t {
 
 class StreamWriter : public Waitable {
   public:
+    StreamWriter(const StreamWriter&) = delete;
+    StreamWriter& operator=(const StreamWriter&) = delete;
     StreamWriter(StreamWriter&&) noexcept;
     StreamWriter& operator=(StreamWriter&&) noexcept;
     /// Without finish() or abort() before, the reader gets `peer_gone` after what was committed.
@@ -120,6 +122,8 @@ class StreamWriter : public Waitable {
 
 class StreamReader : public Waitable {
   public:
+    StreamReader(const StreamReader&) = delete;
+    StreamReader& operator=(const StreamReader&) = delete;
     StreamReader(StreamReader&&) noexcept;
     StreamReader& operator=(StreamReader&&) noexcept;
     /// The writer gets `peer_gone`.

@@ -97,6 +97,8 @@ class Subscription : public Waitable {
     /// `wrong_object`, `insufficient_rights`, `limit`, `system`.
     static Result<Subscription> open(Connection& connection, const Capability& topic);
 
+    Subscription(const Subscription&) = delete;
+    Subscription& operator=(const Subscription&) = delete;
     Subscription(Subscription&&) noexcept;
     Subscription& operator=(Subscription&&) noexcept;
     /// Unsubscribes. The capability stays.

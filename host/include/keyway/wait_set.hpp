@@ -62,6 +62,8 @@ class WaitSet : public Waitable {
 
     /// Errors: `system` (out of descriptors), `bad_argument` (negative spin).
     static Result<WaitSet> make(const WaitSetOptions& options = {});
+    WaitSet(const WaitSet&) = delete;
+    WaitSet& operator=(const WaitSet&) = delete;
     WaitSet(WaitSet&&) noexcept;
     WaitSet& operator=(WaitSet&&) noexcept;
     ~WaitSet() override;

@@ -49,6 +49,7 @@ class Waitable {
     // A copy is another source and in no set.
     Waitable(const Waitable& /*other*/) {}
     Waitable(Waitable&& other) noexcept { follow(other); }
+    // NOLINTNEXTLINE(bugprone-unhandled-self-assignment,cert-oop54-cpp): nothing is assigned
     Waitable& operator=(const Waitable& /*other*/) { return *this; }
     Waitable& operator=(Waitable&& other) noexcept {
         if (this != &other) {

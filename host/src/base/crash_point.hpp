@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 #include <string_view>
 
@@ -29,7 +30,10 @@ inline void crash_point(std::string_view name) {
         return;
     }
     static int passed = 0;
-    const int turn = mark == std::string_view::npos ? 1 : std::atoi(armed + mark + 1);
+    int turn = 1;
+    if (mark != std::string_view::npos) {
+        std::from_chars(wanted.data() + mark + 1, wanted.data() + wanted.size(), turn);
+    }
     if (++passed == turn) {
         ::kill(::getpid(), SIGKILL);
     }

@@ -53,9 +53,9 @@ inline constexpr std::string_view kRightNames =
 namespace detail {
 // A whole number and what follows it, multiplied by the factor of its unit; nothing on overflow or an unknown
 // unit.
-template <std::size_t N>
+template <std::size_t kScales>
 [[nodiscard]] constexpr std::optional<std::uint64_t> scaled(
-    std::string_view text, const std::array<std::pair<std::string_view, std::uint64_t>, N>& scales) {
+    std::string_view text, const std::array<std::pair<std::string_view, std::uint64_t>, kScales>& scales) {
     std::uint64_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, error] = std::from_chars(text.data(), end, number);

@@ -35,10 +35,8 @@ namespace {
 using keyway::Capability;
 using keyway::Connection;
 using keyway::Deadline;
-using keyway::Error;
 using keyway::Outgoing;
 using keyway::Received;
-using keyway::Status;
 using keyway::c::current;
 using keyway::c::deadline_of;
 using keyway::c::result_of;

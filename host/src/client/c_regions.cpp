@@ -1,6 +1,7 @@
 // Shared regions for C.
 
 #include <algorithm>
+#include <concepts>
 #include <span>
 
 #include "client/c_state.hpp"
@@ -22,6 +23,8 @@ template <typename... Cases>
 struct Overloaded : Cases... {
     using Cases::operator()...;
 };
+template <typename... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang 16 doesn't find it out by itself
 
 // Does the work with the region behind `region`, if there is one.
 template <typename Work>
@@ -193,7 +196,9 @@ ipc_result_t ipc_share_write(ipc_shared_region_t* region, size_t offset, const v
             [&](auto& memory) {
                 if constexpr (requires { memory.write(offset, from); }) {
                     return result_of(memory.write(offset, from));
-                } else if constexpr (requires { memory.bytes()[0] = std::byte{}; }) {
+                } else if constexpr (requires {
+                                         { memory.bytes() } -> std::same_as<std::span<std::byte>>;
+                                     }) {
                     const std::span<std::byte> bytes = memory.bytes();
                     if (offset > bytes.size() || length > bytes.size() - offset) {
                         return IPC_E_BAD_ARGUMENT;

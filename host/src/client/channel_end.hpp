@@ -58,6 +58,8 @@ class ChannelEnd {
     static Result<ChannelEnd> accept(Connection& connection, const Received& offer, channel::What wanted,
                                      std::chrono::nanoseconds spin);
 
+    ChannelEnd(const ChannelEnd&) = delete;
+    ChannelEnd& operator=(const ChannelEnd&) = delete;
     ChannelEnd(ChannelEnd&&) noexcept = default;
     ChannelEnd& operator=(ChannelEnd&&) noexcept = delete;
     /// Hangs up: the peer and the router notice at once. No request, so any thread may do it.

@@ -241,8 +241,8 @@ Service::Service(Service&&) noexcept = default;
 
 Service& Service::operator=(Service&& other) noexcept {
     Service old(std::move(*this));  // closes its endpoint
-    Waitable::operator=(std::move(other));
     impl_ = std::move(other.impl_);
+    Waitable::operator=(std::move(other));
     return *this;
 }
 

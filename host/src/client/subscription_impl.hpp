@@ -25,6 +25,9 @@ struct Subscription::Impl {
     /// `joined`: events wake the connection's receiving half; there is no descriptor.
     static Result<std::unique_ptr<Impl>> open(Connection::Impl& connection, std::uint32_t capability,
                                               bool joined);
+    Impl() = default;
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
     ~Impl();
 
     Step step();

@@ -246,8 +246,8 @@ WaitSet::WaitSet(WaitSet&&) noexcept = default;
 
 WaitSet& WaitSet::operator=(WaitSet&& other) noexcept {
     WaitSet old(std::move(*this));  // lets its sources go
-    Waitable::operator=(std::move(other));
     impl_ = std::move(other.impl_);
+    Waitable::operator=(std::move(other));
     return *this;
 }
 

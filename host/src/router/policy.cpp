@@ -13,6 +13,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <optional>
+#include <ranges>
 #include <string>
 
 // toml++ before 3.4 asserts, or assumes without looking, what some malformed table headers don't keep. A file
@@ -448,11 +449,7 @@ class PolicyReader {
         if (right == 0) {
             std::string hint = ".";
             if (node.is_string()) {
-                std::vector<std::string_view> names;
-                for (const auto& [name, bit] : units::kRights) {
-                    names.push_back(name);
-                }
-                hint = nearest(node.as_string()->get(), names);
+                hint = nearest(node.as_string()->get(), std::views::keys(units::kRights));
             }
             fault(node, described(node) + " is no right" + hint +
                             " Rights are: " + std::string(units::kRightNames));
