@@ -2,7 +2,8 @@
 
 // The router's state and its parts. One thread runs all of it but what is marked "any thread".
 //
-//     router.cpp     life: listening, accepting, the loop, sleeping, draining
+//     router.cpp     life: the loop, sleeping, draining
+//     accepting.cpp  processes come and go
 //     pump.cpp       the way of a message: submission ring -> route() -> delivery rings
 //     requests.cpp   what processes ask of the router itself; the answers are in
 //       names.cpp      names, and what the policy says of them
@@ -66,14 +67,11 @@ struct Router::Impl {
     Impl& operator=(const Impl&) = delete;
 
     // --- router.cpp ---
-    Result<void> listen();
     void run();
     void stop() noexcept;            ///< any thread, and signal handlers
     void adopt(int socket);          ///< any thread
     void set_policy(Policy policy);  ///< any thread
 
-    void accept_all();
-    void admit(UniqueFd socket);
     void take_over_requests();  ///< what other threads have left for us
     void handle_events(int timeout_ms);
     void sleep();
@@ -82,13 +80,18 @@ struct Router::Impl {
     void watch(int fd, std::uint32_t events, std::uint64_t tag);
     void log(std::string_view line) const;
 
-    /// Ends a link: judges what it has submitted, ends its authority, tells who waited for it.
-    void close_link(router::Link& link, Error reason);
-    void reap();
     /// Stops polling what has been quiet for `spin`; then it rings its bell.
     void rest_quiet_links();
     void activate(router::Link& link);
     void deactivate(router::Link& link);
+
+    // --- accepting.cpp ---
+    Result<void> listen();
+    void accept_all();
+    void admit(UniqueFd socket);
+    /// Ends a link: judges what it has submitted, ends its authority, tells who waited for it.
+    void close_link(router::Link& link, Error reason);
+    void reap();
 
     // --- pump.cpp ---
     /// One look at every active link; true when anything was done.
