@@ -174,9 +174,12 @@ class Walk {
     // No more than a header, or the beginning of one.
     static bool begins_a_segment(const std::filesystem::path& path) {
         const auto bytes = read_from(open_file(path), 0, sizeof(SegmentHeader) + 1);
-        return bytes && bytes->size() <= sizeof(SegmentHeader) &&
-               std::memcmp(bytes->data(), kSegmentMagic.data(),
-                           std::min(bytes->size(), kSegmentMagic.size())) == 0;
+        if (!bytes || bytes->size() > sizeof(SegmentHeader)) {
+            return false;
+        }
+        const std::size_t seen = std::min(bytes->size(), kSegmentMagic.size());
+        return std::ranges::equal(std::span(*bytes).first(seen),
+                                  std::as_bytes(std::span(kSegmentMagic)).first(seen));
     }
 
     // Older segments than the head's first were on their way out; one newer, without a frame, on its way in.
