@@ -103,18 +103,18 @@ double measure_rate() {
 }  // namespace
 
 double ns_per_tick() {
-    static const double rate = measure_rate();
-    return rate;
+    static const double kRate = measure_rate();
+    return kRate;
 }
 
 Ticks tick_step() {
-    static const Ticks step = measure_step();
-    return step;
+    static const Ticks kStep = measure_step();
+    return kStep;
 }
 
 double timer_overhead_ns() {
-    static const double overhead = measure_overhead();
-    return overhead;
+    static const double kOverhead = measure_overhead();
+    return kOverhead;
 }
 
 std::vector<int> usable_cores() {

@@ -228,6 +228,7 @@ void measure_publishing(const CorePair& cores, const Effort& effort, Report& rep
     Connection& connection = router.connection();
     const auto subscribed = [&](const Capability& topic, int count) {
         std::vector<Subscription> subscriptions;
+        subscriptions.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i) {
             subscriptions.push_back(Subscription::open(connection, topic).value());
         }

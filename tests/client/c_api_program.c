@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "keyway/ipc.h"
 
@@ -54,7 +55,7 @@ int c_service(const char* socket, int calls, int ready_fd) {
     EXPECT_RESULT(ipc_connect(socket), IPC_E_BAD_ARGUMENT);
     EXPECT_RESULT(ipc_register("c-echo", &endpoint, NULL), IPC_OK);
     EXPECT(endpoint != 0 && endpoint != ipc_self());
-    EXPECT(c_write(ready_fd, &ready, 1) == 1);
+    EXPECT(write(ready_fd, &ready, 1) == 1);
     while (served < calls) {
         EXPECT_RESULT(ipc_receive(&sender, &message, kPatience), IPC_OK);
         EXPECT(sender == message.sender_id && message.receiver_id == endpoint);

@@ -2,13 +2,9 @@
 #ifndef KEYWAY_TESTS_C_API_PROGRAM_H
 #define KEYWAY_TESTS_C_API_PROGRAM_H
 
-#include <unistd.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define c_write write
 
 int c_without_connection(void);
 int c_service(const char* socket, int calls, int ready_fd);

@@ -417,15 +417,15 @@ class Model {
             unsigned flags;   // that may be set
             int least, most;  // capabilities carried
         };
-        static const std::map<unsigned, Form> forms{
+        static const std::map<unsigned, Form> kForms{
             {kControl, {kExpectsReply | kReply | kZeroCopy | kNoWait, 0, 1}},
             {kData, {kExpectsReply | kReply | kStreamFirst | kStreamLast | kZeroCopy | kNoWait, 0, 1}},
             {kHandOff, {kNoWait, 1, 1}},
             {kCapability, {kNoWait, 1, 1}},
             {kEvent, {kNoWait, 0, 0}},
         };
-        const auto form = forms.find(m.type);
-        if (m.version != 1 || m.length > 4096 || form == forms.end()) {
+        const auto form = kForms.find(m.type);
+        if (m.version != 1 || m.length > 4096 || form == kForms.end()) {
             return false;
         }
         const int count = m.carries() ? 1 : 0;

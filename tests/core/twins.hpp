@@ -165,6 +165,7 @@ class Twins {
 
     [[nodiscard]] std::vector<std::uint32_t> processes() const {
         std::vector<std::uint32_t> all;
+        all.reserve(model_.accounts.size());
         for (const auto& [process, account] : model_.accounts) {
             all.push_back(process);
         }

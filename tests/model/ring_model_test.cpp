@@ -141,7 +141,7 @@ struct RingWorld : World {
 
 template <class Atomics>
 Outcome explore_ring(const Plan& plan) {
-    const Outcome outcome = explore(2, [&] { return std::make_unique<RingWorld<Atomics>>(plan); });
+    Outcome outcome = explore(2, [&] { return std::make_unique<RingWorld<Atomics>>(plan); });
     std::printf("  %s: %u lines, %u records: %llu executions, %llu cut, %llu states%s\n", plan.name,
                 plan.lines, plan.records, static_cast<unsigned long long>(outcome.executions),
                 static_cast<unsigned long long>(outcome.cut), static_cast<unsigned long long>(outcome.states),

@@ -1,7 +1,8 @@
 /* keyway/protocol.h alone, in strict C99: usable by the preprocessor, and enough to pack and unpack a header.
  */
 #include "keyway/protocol.h"
-#include "keyway/protocol.h" /* twice: the guard holds */
+/* NOLINTNEXTLINE(readability-duplicate-include): twice, because the guard holds */
+#include "keyway/protocol.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ static void put(uint8_t* bytes, unsigned lsb, unsigned width, uint64_t value) {
 }
 
 int main(void) {
-    static const uint8_t expected[KEYWAY_LIMIT_HEADER_BYTES] = {
+    static const uint8_t kExpected[KEYWAY_LIMIT_HEADER_BYTES] = {
         0x21, 0x07, 0x00, 0x10, /* version 1, data; priority 3, expects a reply; 4096 bytes */
         0x04, 0x03, 0x02, 0x01, /* sender */
         0x08, 0x07, 0x06, 0x05, /* receiver */
@@ -53,7 +54,7 @@ int main(void) {
     PUT(CARRIED, 0x0D0E0F10);
     PUT(SEQUENCE, 0x11121314);
     PUT(TIMESTAMP, UINT64_C(0x15161718191A1B1C));
-    expect(memcmp(header, expected, sizeof header) == 0, "the header's bytes are as packed by hand");
+    expect(memcmp(header, kExpected, sizeof header) == 0, "the header's bytes are as packed by hand");
     expect(KEYWAY_MAGIC == 0x4B455957UL, "the magic is KEYW");
     expect(KEYWAY_VERDICT_DELIVERED == 0, "delivered is 0, so that refusals are true");
     return failures != 0;

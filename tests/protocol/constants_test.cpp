@@ -9,12 +9,12 @@
 #include "keyway/protocol.hpp"
 
 extern "C" {
-struct constant {
+struct Constant {
     const char* name;
     unsigned long value;
 };
-extern const constant c_constants[];  // compiled as C99 from keyway/protocol.h
-extern const unsigned long c_constant_count;
+extern const Constant kCConstants[];  // compiled as C99 from keyway/protocol.h
+extern const unsigned long kCConstantCount;
 }
 
 namespace keyway {
@@ -56,12 +56,12 @@ TEST(ConstantsTest, EveryConstantIsTheSameInCAndCpp) {
     const CppConstant cpp_constants[] = {
 #include "constants.inc"
     };
-    ASSERT_EQ(c_constant_count, std::size(cpp_constants));
-    for (unsigned long i = 0; i < c_constant_count; ++i) {
-        EXPECT_EQ(c_constants[i].name, cpp_constants[i].name);
-        EXPECT_EQ(c_constants[i].value, cpp_constants[i].value) << c_constants[i].name;
+    ASSERT_EQ(kCConstantCount, std::size(cpp_constants));
+    for (unsigned long i = 0; i < kCConstantCount; ++i) {
+        EXPECT_EQ(kCConstants[i].name, cpp_constants[i].name);
+        EXPECT_EQ(kCConstants[i].value, cpp_constants[i].value) << kCConstants[i].name;
     }
-    EXPECT_GT(c_constant_count, 100U);
+    EXPECT_GT(kCConstantCount, 100U);
 }
 
 }  // namespace

@@ -52,10 +52,10 @@ def main():
     rows = "\n".join(f'    {{"{macro}", (unsigned long){macro}}},' for macro in macros)
     (folder / "constants.c").write_text(
         '#include "keyway/protocol.h"\n'
-        "struct constant { const char* name; unsigned long value; };\n"
-        "extern const struct constant c_constants[];\nextern const unsigned long c_constant_count;\n"
-        f"const struct constant c_constants[] = {{\n{rows}\n}};\n"
-        "const unsigned long c_constant_count = sizeof c_constants / sizeof c_constants[0];\n")
+        "struct Constant { const char* name; unsigned long value; };\n"
+        "extern const struct Constant kCConstants[];\nextern const unsigned long kCConstantCount;\n"
+        f"const struct Constant kCConstants[] = {{\n{rows}\n}};\n"
+        "const unsigned long kCConstantCount = sizeof kCConstants / sizeof kCConstants[0];\n")
     (folder / "constants.inc").write_text(
         "".join(f'{{"{macro}", static_cast<unsigned long>({known[macro]})}},\n' for macro in macros))
 

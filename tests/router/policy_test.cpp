@@ -345,7 +345,7 @@ class PolicyFile : public testing::Test {
         return error;
     }
     std::filesystem::path write(std::string_view text, mode_t mode = 0644) {
-        const auto file = folder_ / "policy.toml";
+        auto file = folder_ / "policy.toml";
         std::ofstream(file) << text;
         EXPECT_EQ(::chmod(file.c_str(), mode), 0);
         return file;

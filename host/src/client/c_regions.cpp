@@ -10,7 +10,6 @@ using keyway::Capability;
 using keyway::Error;
 using keyway::RegionMapping;
 using keyway::Result;
-using keyway::Status;
 using keyway::Verdict;
 using keyway::c::result_of;
 using keyway::c::SharedRegion;
