@@ -166,7 +166,7 @@ class Names {
 };
 
 std::string to_text(const Record& r, const Names& names) {
-    const std::string time = time_of(r.first_ns);
+    std::string time = time_of(r.first_ns);
     switch (r.kind) {
         case RecordKind::kMessage: {
             std::string text =
