@@ -26,12 +26,13 @@ THROUGH_CLOCKS = 11 + 7
 
 BOARDS = {
     "hx8k": {"family": "ice40", "top": "hx8k_top", "device": "hx8k", "package": "ct256", "ask_mhz": 200},
+    "glasgow": {"family": "ice40", "top": "glasgow_top", "device": "hx8k", "package": "bg121", "ask_mhz": 200},
 }
 
 
 def sources(top):
     names = (RTL / "keyway_router.f").read_text().split()
-    return [RTL / name for name in names] + [RTL / "boards" / f"{top}.sv"]
+    return [RTL / name for name in names] + [RTL / "boards" / "folded_router.sv", RTL / "boards" / f"{top}.sv"]
 
 
 def run(command, log, limit=None):

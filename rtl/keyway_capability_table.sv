@@ -33,6 +33,14 @@ module keyway_capability_table #(
   input  logic                 consume_i,    // clears another live bit
   input  logic [IndexBits-1:0] consume_addr_i,
   input  logic                 clear_i       // clears all
+`ifdef FORMAL
+  , input  logic [IndexBits-1:0] f_addr_a_i, // two rows for proofs to look at, as the two look-ups see them
+  input  logic [IndexBits-1:0] f_addr_c_i,
+  output logic [RowBits-1:0]   f_row_a_o,
+  output logic [RowBits-1:0]   f_row_c_o,
+  output logic                 f_live_a_o,
+  output logic                 f_live_c_o
+`endif
 );
   localparam int unsigned Rows = 1 << IndexBits;
   localparam int unsigned LowBits = IndexBits / 2;
@@ -41,15 +49,27 @@ module keyway_capability_table #(
   logic row_we;
   assign row_we = write_i && !kill_i;
 
+`ifdef FORMAL
+  logic [RowBits-1:0] f_copy_a, f_copy_c;
+`endif
   if (DualRead) begin : g_ram
     keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_authority (
+`ifdef FORMAL
+      .f_addr_a_i, .f_addr_c_i, .f_word_a_o(f_row_a_o), .f_word_c_o(f_row_c_o),
+`endif
       .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_a_i), .rdata_o(row_a_o));
     keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_carried (
+`ifdef FORMAL
+      .f_addr_a_i, .f_addr_c_i, .f_word_a_o(f_copy_a), .f_word_c_o(f_copy_c),
+`endif
       .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_c_i), .rdata_o(row_c_o));
     logic unused;
     assign unused = read_c_i;
   end else begin : g_ram
     keyway_ram #(.Width(RowBits), .AddrBits(IndexBits)) u_both (
+`ifdef FORMAL
+      .f_addr_a_i, .f_addr_c_i, .f_word_a_o(f_row_a_o), .f_word_c_o(f_row_c_o),
+`endif
       .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(read_c_i ? addr_c_i : addr_a_i),
       .rdata_o(row_a_o));
     assign row_c_o = row_a_o;
@@ -83,4 +103,16 @@ module keyway_capability_table #(
   end
   assign live_a_o = group_a_q[high_a_q];
   assign live_c_o = group_c_q[high_c_q];
+
+`ifdef FORMAL
+  assign f_live_a_o = live_q[f_addr_a_i];
+  assign f_live_c_o = live_q[f_addr_c_i];
+  if (DualRead) begin : g_copies
+    always_ff @(posedge clk_i) begin
+      a_copies : assert ((!f_live_a_o || f_copy_a == f_row_a_o) && (!f_live_c_o || f_copy_c == f_row_c_o));
+    end
+  end else begin : g_copies
+    assign {f_copy_a, f_copy_c} = '0;
+  end
+`endif
 endmodule

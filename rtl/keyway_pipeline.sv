@@ -217,7 +217,7 @@ module keyway_pipeline #(
   // Destination 0 is the host's: no mask leads there.
   logic [Dests-1:0] unicast, mask;
   assign unicast = Dests'(1) << s2_a_q.object[DestBits-1:0];
-  assign mask    = (s2_event ? route[Dests+15:16] : unicast) & ~Dests'(1);
+  assign mask    = (s2_event ? route[Dests+15:16] : unicast) & ~(Dests'(1));  // in brackets: yosys 0.23 reads ~N'(1) as (~N)'(1)
 
   always_ff @(posedge clk_i) begin
     s3_valid_q <= rst_ni && s2_valid_q;
@@ -555,6 +555,10 @@ module keyway_pipeline #(
   assign v_wtag = v_fill_q ? cmd_slot_i[19:IndexBits] : v_new_id_q[19:IndexBits];
 
   keyway_capability_table #(.IndexBits(IndexBits), .DualRead(DualRead)) u_table (
+`ifdef FORMAL
+    .f_addr_a_i(f_slot_a), .f_addr_c_i(f_slot_c), .f_row_a_o(f_row_a), .f_row_c_o(f_row_c), .f_live_a_o(f_live_a),
+    .f_live_c_o(f_live_c),
+`endif
     .clk_i, .rst_ni,
     .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
     .read_c_i(s1_valid_q), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
@@ -580,4 +584,13 @@ module keyway_pipeline #(
 
   logic unused;
   assign unused = ^{v_grant, s2_grant, s3_grant, s4_grant, cmd_entry_i};
+
+`ifdef FORMAL
+  (* anyconst *) logic [IndexBits-1:0] f_slot_a, f_slot_c;
+  logic [RowBits-1:0] f_row_a, f_row_c;
+  logic f_live_a, f_live_c;
+`ifdef FORMAL_PIPELINE
+`include "pipeline_properties.svh"
+`endif
+`endif
 endmodule

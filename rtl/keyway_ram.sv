@@ -14,6 +14,12 @@ module keyway_ram #(
   input  logic [Width-1:0]    wdata_i,
   input  logic [AddrBits-1:0] raddr_i,
   output logic [Width-1:0]    rdata_o
+`ifdef FORMAL
+  , input  logic [AddrBits-1:0] f_addr_a_i,  // two words for proofs to look at
+  input  logic [AddrBits-1:0] f_addr_c_i,
+  output logic [Width-1:0]    f_word_a_o,
+  output logic [Width-1:0]    f_word_c_o
+`endif
 );
   (* no_rw_check *)
   logic [Width-1:0] mem[1 << AddrBits];
@@ -22,4 +28,9 @@ module keyway_ram #(
     if (we_i) mem[waddr_i] <= wdata_i;
     rdata_o <= mem[raddr_i];
   end
+
+`ifdef FORMAL
+  assign f_word_a_o = mem[f_addr_a_i];
+  assign f_word_c_o = mem[f_addr_c_i];
+`endif
 endmodule

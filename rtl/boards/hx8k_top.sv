@@ -1,5 +1,4 @@
-// The router on an iCE40 HX8K with nothing around it: all streams end in registers and a folded output, so that what is
-// timed and counted is the block (a few hundred wires have no pins). Used for the figures in docs/rtl.md.
+// Lattice iCE40HX8K breakout board: the folded router at the 12 MHz of its oscillator.
 
 module hx8k_top (
   input  logic clk_i,
@@ -7,45 +6,5 @@ module hx8k_top (
   input  logic serial_i,
   output logic serial_o
 );
-  localparam int unsigned Inputs = 1 + 32 + 1 + 1 + 1 + 12 + 32 + 1 + 12 + 4;
-  logic [Inputs-1:0] in_q;
-  logic [1:0] rst_q;
-  always_ff @(posedge clk_i) begin
-    in_q <= {in_q[Inputs-2:0], serial_i};
-    rst_q <= {rst_q[0], rst_ni};
-  end
-
-  logic s_ready, m_valid, m_last, audit_valid, awready, wready, bvalid, arready, rvalid;
-  logic [31:0] m_data, rdata;
-  logic [1:0] m_dest;
-  logic [1:0] bresp, rresp;
-  logic [159:0] audit;
-
-  keyway_router #(
-    .DataBits(32), .Ports(1), .IndexBits(7), .DestBits(2), .Depth(4), .DualRead(1'b0), .AuditDepth(1), .FreeIds(2),
-    .VerdictCounters(1'b0), .ClockPs(6666)
-  ) u_router (
-    .clk_i, .rst_ni(rst_q[1]),
-    .s_axis_tvalid_i(in_q[0]), .s_axis_tready_o(s_ready), .s_axis_tdata_i(in_q[32:1]), .s_axis_tlast_i(in_q[33]),
-    .m_axis_tvalid_o(m_valid), .m_axis_tready_i(in_q[34]), .m_axis_tdata_o(m_data), .m_axis_tdest_o(m_dest),
-    .m_axis_tlast_o(m_last),
-    .audit_valid_o(audit_valid), .audit_ready_i(in_q[35]), .audit_event_o(audit),
-    .s_axil_awvalid_i(in_q[36]), .s_axil_awready_o(awready), .s_axil_awaddr_i(in_q[48:37]),
-    .s_axil_wvalid_i(in_q[49]), .s_axil_wready_o(wready), .s_axil_wdata_i(in_q[81:50]),
-    .s_axil_bvalid_o(bvalid), .s_axil_bready_i(in_q[82]), .s_axil_bresp_o(bresp),
-    .s_axil_arvalid_i(in_q[83]), .s_axil_arready_o(arready), .s_axil_araddr_i(in_q[95:84]),
-    .s_axil_rvalid_o(rvalid), .s_axil_rready_i(in_q[96]), .s_axil_rdata_o(rdata), .s_axil_rresp_o(rresp));
-
-  // A pipelined fold: every output has a register of its own.
-  localparam int unsigned Outputs = 1 + 1 + 1 + 32 + 2 + 160 + 1 + 5 + 4 + 32;
-  logic [Outputs-1:0] out_q;
-  logic [(Outputs+7)/8-1:0] fold_q;
-  logic [3:0] fold2_q;
-  always_ff @(posedge clk_i) begin
-    out_q <= {s_ready, m_valid, m_last, m_data, m_dest, audit, audit_valid, awready, wready, bvalid, arready, rvalid, bresp,
-              rresp, rdata};
-    for (int unsigned i = 0; i < (Outputs + 7) / 8; i++) fold_q[i] <= ^(8'(out_q >> (8 * i)));
-    fold2_q <= {^fold_q[7:0], ^fold_q[15:8], ^fold_q[23:16], ^fold_q[(Outputs+7)/8-1:24]};
-    serial_o <= ^fold2_q;
-  end
+  folded_router u_router (.clk_i, .rst_ni, .serial_i, .serial_o);
 endmodule

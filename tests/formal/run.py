@@ -37,11 +37,17 @@ class Task:
     engine: str
     depth: int = 0  # k of the induction, or clocks
     parameters: dict = dataclasses.field(default_factory=dict)
-    proof: str = ""  # the file of this folder, without its ending; by default MODULE_proof
-    defines: tuple = ()
+    inside: str = ""  # a file of properties that the module includes when FORMAL_(its name) is defined
 
     def source(self):
-        return HERE / f"{self.proof or self.module + '_proof'}.sv"
+        return HERE / (f"{self.inside}.svh" if self.inside else f"{self.module}_proof.sv")
+
+    def top(self):
+        return f"keyway_{self.module}" if self.inside else f"{self.module}_proof"
+
+    def files(self):
+        files = [RTL / name for name in (RTL / "keyway_router.f").read_text().split()]
+        return files if self.inside else [*files, self.source()]
 
     def status(self):
         return f"bounded to {self.depth} clocks" if self.engine == "bounded" else "proven, unbounded"
@@ -65,6 +71,8 @@ TASKS = [
     Task("stream_out", "stream_out", "pdr", parameters={"DataBits": 128}),
     Task("stream_out_wide", "stream_out", "pdr", parameters={"DataBits": 256}),
     Task("destination", "destination", "pdr", parameters={"Depth": 2}),
+    Task("pipeline", "pipeline", "induction", 12, inside="pipeline_properties",
+         parameters={"Ports": 1, "IndexBits": 2, "DestBits": 1, "Depth": 2, "DualRead": 1}),
 ]
 
 PROPERTY = re.compile(r"^\s*//:\s*(.+?)\s*\n\s*(a_\w+)\s*:\s*assert\b", re.M)
@@ -85,12 +93,10 @@ def run(command, log, limit):
 
 
 def elaborate(task, out, back_end):
-    files = [RTL / name for name in (RTL / "keyway_router.f").read_text().split()] + [task.source()]
-    defines = " ".join(f"-D{name}" for name in task.defines)
-    top = task.source().stem
+    define = f"-DFORMAL_{task.module.upper()} -I{HERE}" if task.inside else ""
     parameters = " ".join(f"-chparam {key} {value}" for key, value in task.parameters.items())
-    script = [f"read_verilog -sv -formal {defines} {' '.join(str(f.relative_to(ROOT)) for f in files)}",
-              f"hierarchy -check -top {top} {parameters}", "proc", "flatten", "opt_clean", "check -assert",
+    script = [f"read_verilog -sv -formal {define} {' '.join(str(f.relative_to(ROOT)) for f in task.files())}",
+              f"hierarchy -check -top {task.top()} {parameters}", "proc", "flatten", "opt_clean", "check -assert",
               *back_end]
     log = out / f"{task.name}.yosys.log"
     return run(["yosys", "-q", "-l", str(log), "-p", "; ".join(script)], out / f"{task.name}.yosys.err", 300) == 0
@@ -100,7 +106,7 @@ def by_pdr(task, out, limit):
     aiger = out / f"{task.name}.aig"
     back_end = ["opt -full", "memory -nordff", "memory_map", "formalff -clk2ff -ff2anyinit", "chformal -cover -remove",
                 "opt -full", "delete -output", "techmap", "opt -fast", "abc -g AND -fast", "opt_clean",
-                f"write_aiger -zinit {aiger}"]
+                f"write_aiger -symbols -zinit {aiger}"]
     if not elaborate(task, out, back_end):
         return f"yosys failed, see {out / task.name}.yosys.log"
     log = out / f"{task.name}.abc.log"
