@@ -109,7 +109,8 @@ module keyway_capability_table #(
   assign f_live_c_o = live_q[f_addr_c_i];
   if (DualRead) begin : g_copies
     always_ff @(posedge clk_i) begin
-      a_copies : assert ((!f_live_a_o || f_copy_a == f_row_a_o) && (!f_live_c_o || f_copy_c == f_row_c_o));
+      // Both copies hold the same rows.
+      if (rst_ni) a_copies : assert ((!f_live_a_o || f_copy_a == f_row_a_o) && (!f_live_c_o || f_copy_c == f_row_c_o));
     end
   end else begin : g_copies
     assign {f_copy_a, f_copy_c} = '0;
