@@ -72,6 +72,15 @@ TEST_F(Waiting, everybody_who_waits_hears_at_once_that_the_router_has_ended) {
     receiving.join();
     calling.join();
     EXPECT_EQ(error_of(sender_.lookup("inbox")), "router_gone");
+    EXPECT_EQ(error_of(sender_.register_endpoint("late")), "router_gone");
+    EXPECT_EQ(error_of(sender_.close_endpoint(1)), "router_gone");
+    EXPECT_EQ(error_of(sender_.derive(to_inbox_, {.rights = right::kWrite})), "router_gone");
+    EXPECT_EQ(error_of(sender_.revoke(to_inbox_)), "router_gone");
+    EXPECT_EQ(error_of(sender_.revoke_any(to_inbox_.id)), "router_gone");
+    EXPECT_EQ(error_of(sender_.grant("inbox", 1, right::kWrite, 0)), "router_gone");
+    EXPECT_EQ(error_of(sender_.release(to_inbox_.id)), "router_gone");
+    EXPECT_EQ(error_of(sender_.inspect(to_inbox_.id)), "router_gone");
+    EXPECT_EQ(error_of(sender_.list()), "router_gone");
     EXPECT_EQ(error_of(sender_.send(Outgoing::to(to_inbox_, "?"), Deadline::in(60s))), "router_gone");
 }
 
