@@ -76,8 +76,6 @@ TASKS = [
     Task("stream_out", "stream_out", "pdr", parameters={"DataBits": 128}),
     Task("stream_out_wide", "stream_out", "pdr", parameters={"DataBits": 256}),
     Task("destination", "destination", "pdr", parameters={"Depth": 2}),
-    Task("pipeline", "pipeline", "bounded", 15, inside="pipeline_properties",
-         parameters={"Ports": 1, "IndexBits": 2, "DestBits": 1, "Depth": 2, "DualRead": 1}),
 ]
 
 PROPERTY = re.compile(r"^\s*//:\s*(.+?)\s*\n\s*(a_\w+)\s*:\s*assert\b", re.M)
