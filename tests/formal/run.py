@@ -76,6 +76,10 @@ TASKS = [
     Task("stream_out", "stream_out", "pdr", parameters={"DataBits": 128}),
     Task("stream_out_wide", "stream_out", "pdr", parameters={"DataBits": 256}),
     Task("destination", "destination", "pdr", parameters={"Depth": 2}),
+]
+
+# Run only by name: stated, but not yet answered within a reasonable time, so docs/verification.md does not count them.
+UNANSWERED = [
     Task("pipeline", "pipeline", "bounded", 15, inside="pipeline_properties",
          parameters={"Ports": 1, "IndexBits": 2, "DestBits": 1, "Depth": 2, "DualRead": 1}),
 ]
@@ -148,10 +152,10 @@ def main():
     parser.add_argument("--write-docs", action="store_true", help="bring the table in docs/verification.md up to date")
     parser.add_argument("--time-limit", type=int, default=900, help="seconds an engine may take")
     args = parser.parse_args()
-    unknown = set(args.tasks) - {task.name for task in TASKS}
+    unknown = set(args.tasks) - {task.name for task in TASKS + UNANSWERED}
     if unknown:
         sys.exit(f"no such task: {', '.join(sorted(unknown))} (--list names them)")
-    chosen = [task for task in TASKS if not args.tasks or task.name in args.tasks]
+    chosen = [task for task in TASKS + UNANSWERED if task.name in args.tasks] if args.tasks else TASKS
     if args.list:
         for task in chosen:
             for name, sentence in properties(task):
@@ -165,7 +169,7 @@ def main():
     # Answers of earlier runs stand as long as nothing that they depend on has changed.
     path = out / "results.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    results = {task.name: before[task.name] for task in TASKS
+    results = {task.name: before[task.name] for task in TASKS + UNANSWERED
                if before.get(task.name, {}).get("digest") == task.digest()}
     failed = 0
     for task in chosen:
