@@ -16,9 +16,11 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -93,11 +95,13 @@ def properties(task):
 
 
 def run(command, log, limit):
-    """The exit code, or None when the time was up."""
-    with open(log, "w") as out:
+    """The exit code, or None when the time was up; then all that it started is ended, solvers too."""
+    with open(log, "w") as out, subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT,
+                                                 start_new_session=True) as process:
         try:
-            return subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=limit, cwd=ROOT).returncode
+            return process.wait(limit)
         except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
             return None
 
 
