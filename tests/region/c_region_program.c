@@ -49,6 +49,14 @@ int c_shares_regions(const char* socket) {
     EXPECT(region.address != NULL && region.size == 100 && region.ref_count == 1);
     EXPECT(region.owner_process == ipc_self() && region.permissions == IPC_SHARE_READ);
     memcpy(region.address, "before", 7);
+    EXPECT_RESULT(ipc_share_read(&region, 0, NULL, 1), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_write(&region, 0, NULL, 1), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_read(NULL, 0, text, 1), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_grant(endpoint, NULL), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_revoke(endpoint, NULL), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_map(1, IPC_SHARE_READ, NULL), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_unmap(NULL), IPC_E_BAD_ARGUMENT);
+    EXPECT_RESULT(ipc_share_destroy(NULL), IPC_E_BAD_ARGUMENT);
 
     EXPECT_RESULT(ipc_share_grant(endpoint + 1, &region), IPC_E_NO_SUCH_CAPABILITY);
     region.permissions = IPC_SHARE_READ | IPC_SHARE_WRITE;
