@@ -306,6 +306,19 @@ TEST_F(HostileLink, refusals_that_nobody_reads_stop_only_their_own_sender) {
     EXPECT_EQ(refused, put);
 }
 
+TEST_F(HostileLink, what_there_was_no_room_to_tell_it_is_told_once_it_reads) {
+    constexpr std::size_t kNotices = 1000;  // more than its ring has room for
+    for (std::size_t i = 0; i < kNotices; ++i) {
+        ASSERT_TRUE(succeeded(attacker_.lookup("honest")));
+    }
+    const Capability gone = attacker_.lookup("honest").value();
+    EXPECT_GT(honest_service_.revoke(endpoint_.capability).value(), kNotices);
+    to_service_ = honest_client_.lookup("honest").value();
+    // Its next message is judged, and the refusal told, after all that was waiting to be told.
+    EXPECT_EQ(error_of(attacker_.send(Outgoing::to(gone, "x"), Deadline::in(30s))), "no_such_capability");
+    expect_honest_unharmed();
+}
+
 TEST_F(HostileLink, every_capability_id_that_it_was_not_given_is_refused) {
     // All slots in use and around, each with many generations: 200,000 guesses, none right.
     std::mt19937 random(11);
