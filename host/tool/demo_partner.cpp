@@ -23,7 +23,7 @@ namespace keyway::tool::demo {
 
 namespace {
 
-using std::chrono_literals::operator""s;
+using namespace std::chrono_literals;
 
 constexpr auto kPatience = 30s;
 constexpr std::size_t kPiece = 64 * 1024;
