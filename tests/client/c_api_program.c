@@ -7,25 +7,7 @@
 #include <unistd.h>
 
 #include "keyway/ipc.h"
-
-/* Ends the function with the line number when something is not as it should be. */
-#define EXPECT(condition)                                                   \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                                \
-        }                                                                   \
-    } while (0)
-#define EXPECT_RESULT(call, expected)                                                              \
-    do {                                                                                           \
-        const ipc_result_t result_ = (call);                                                       \
-        if (result_ != (expected)) {                                                               \
-            fprintf(stderr, "%s:%d: %s is %s\n", __FILE__, __LINE__, #call, ipc_strname(result_)); \
-            return __LINE__;                                                                       \
-        }                                                                                          \
-    } while (0)
-
-static const uint64_t kPatience = 30000000000u; /* ns */
+#include "tests/client/c_expect.h"
 
 static void set_text(ipc_message_t* message, const char* text) {
     message->length = (uint32_t)strlen(text);

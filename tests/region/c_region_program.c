@@ -1,28 +1,10 @@
 /* Shared regions as a C99 program uses them: one process, which grants to an endpoint of its own. */
-#include <stdio.h>
 #include <string.h>
 
 #include "keyway/ipc.h"
+#include "tests/client/c_expect.h"
 
 int c_shares_regions(const char* socket);
-
-#define EXPECT(condition)                                                   \
-    do {                                                                    \
-        if (!(condition)) {                                                 \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-            return __LINE__;                                                \
-        }                                                                   \
-    } while (0)
-#define EXPECT_RESULT(call, expected)                                                              \
-    do {                                                                                           \
-        const ipc_result_t result_ = (call);                                                       \
-        if (result_ != (expected)) {                                                               \
-            fprintf(stderr, "%s:%d: %s is %s\n", __FILE__, __LINE__, #call, ipc_strname(result_)); \
-            return __LINE__;                                                                       \
-        }                                                                                          \
-    } while (0)
-
-static const uint64_t kPatience = 30000000000u; /* ns */
 
 /* The capability of the next message. */
 static uint32_t next_capability(void) {

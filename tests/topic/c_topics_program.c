@@ -3,28 +3,10 @@
 #include "tests/topic/c_topics_program.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "keyway/ipc.h"
-
-#define EXPECT_RESULT(call, expected)                                                              \
-    do {                                                                                           \
-        const ipc_result_t result_ = (call);                                                       \
-        if (result_ != (expected)) {                                                               \
-            fprintf(stderr, "%s:%d: %s is %s\n", __FILE__, __LINE__, #call, ipc_strname(result_)); \
-            return 1;                                                                              \
-        }                                                                                          \
-    } while (0)
-#define EXPECT(condition)                                                           \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-            return 1;                                                               \
-        }                                                                           \
-    } while (0)
-
-static const uint64_t kPatience = UINT64_C(10000000000);
+#include "tests/client/c_expect.h"
 
 int c_topics_program(const char* socket) {
     ipc_message_t message;
