@@ -112,21 +112,26 @@ void run_receiver(const std::string& socket, int orders, int answers) {
     Client client(socket);
     client.connection.register_endpoint("receiver").value();
     write_line(answers, "ready");
-    while (true) {
-        if (auto message = client.connection.try_receive()) {
+    // Takes all that was delivered; false when the router is gone.
+    const auto take_messages = [&] {
+        while (true) {
+            const auto message = client.connection.try_receive();
+            if (!message) {
+                return message.error() != Error{Status::kRouterGone};
+            }
             if (auto qubit = Qubit::accept(client.connection, *message)) {
                 client.qubit.emplace(std::move(*qubit));
             }
-            continue;
-        } else if (message.error() == Error{Status::kRouterGone}) {
-            break;
         }
+    };
+    while (take_messages()) {
         pollfd wanted[] = {{orders, POLLIN, 0}, {client.connection.descriptor(), POLLIN, 0}};
         ::poll(wanted, 2, -1);
         if (wanted[0].revents != 0) {
             if (read_line(orders).empty()) {
                 return;
             }
+            take_messages();  // what came before the question counts in its answer
             write_line(answers, client.report());
         }
     }
