@@ -54,9 +54,14 @@ keyway_package(rtl keyway-rtl electronics
   "The router as SystemVerilog, with a plain list of files and a core file for FuseSoC." ANY_MACHINE)
 if(TARGET keyway_python)
   list(APPEND CPACK_COMPONENTS_ALL python)
+  # An extension is for one version of Python.
+  find_package(Python 3.11 REQUIRED COMPONENTS Interpreter)
+  math(EXPR next "${Python_VERSION_MINOR} + 1")
+  set(version_low ${Python_VERSION_MAJOR}.${Python_VERSION_MINOR}~)
+  set(version_high ${Python_VERSION_MAJOR}.${next}~)
   keyway_package(python python3-keyway python
     "Connect, send, receive, call, publish, subscribe and share memory from Python."
-    DEPENDS "python3 (>= ${Python3_VERSION_MAJOR}.${Python3_VERSION_MINOR})" BINARY)
+    DEPENDS "python3 (>= ${version_low})" "python3 (<< ${version_high})" BINARY)
 endif()
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
