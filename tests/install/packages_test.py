@@ -114,7 +114,7 @@ def skip(why: str):
 
 
 def run(*command, **more):
-    print("+", *command, flush=True)
+    print("+", *(str(word).split("\n", 1)[0] for word in command), flush=True)
     subprocess.run([str(word) for word in command], check=True, **more)
 
 
