@@ -63,7 +63,7 @@ def update(check: bool) -> list[str]:
     for page in pages():
         text = page.read_text(encoding="utf-8")
         wanted = with_parts(text)
-        if text.count("<!-- include ") != len(INCLUDE.findall(text)):
+        if re.sub(r"`[^`\n]*`", "", text).count("<!-- include ") != len(INCLUDE.findall(text)):
             stale.append(f"{page.relative_to(ROOT)}: an include without an end, or written wrongly")
         if wanted != text:
             if check:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Follows docs/start.md: saves its files, types its commands, and compares what comes with what stands there.
 
-    start_test.py DOCS [--installed]
+    start_test.py DOCS [FOLDER]
 
---installed: also the blocks that install. Otherwise the environment has what was installed.
+FOLDER: where the packages lie; the blocks that install are followed too, as root. Without it the environment has what
+was installed.
 
 A block of the kind `console` has commands after `$ ` and below each what it prints, also that of what runs in the background.
 Numbers stand for any number, `...` for anything within a line.
@@ -86,6 +87,9 @@ def main() -> int:
     text = (docs / "start.md").read_text(encoding="utf-8")
     commands = 0
     with tempfile.TemporaryDirectory() as folder:
+        if len(sys.argv) > 2:
+            for package in pathlib.Path(sys.argv[2]).glob("*.deb"):
+                (pathlib.Path(folder) / package.name).symlink_to(package)
         steps = [(match.start(), "save", match) for match in SAVE.finditer(text)]
         steps += [(match.start(), "type", match) for match in BLOCK.finditer(text) if match[1] == "console"]
         shell = Shell(folder)
@@ -94,12 +98,14 @@ def main() -> int:
                 if kind == "save":
                     (pathlib.Path(folder) / match[1]).write_text(match[2], encoding="utf-8")
                     continue
-                if match[2] and "--installed" not in sys.argv:
+                if match[2] and len(sys.argv) < 3:
                     continue
                 blocks = re.split(r"^\$ ", match[3], flags=re.MULTILINE)[1:]
                 for block in blocks:
                     command, *expected = block.rstrip("\n").split("\n")
                     commands += 1
+                    if match[2]:
+                        command += " >install.log 2>&1 || cat install.log"
                     faults = shell.type(command, expected)
                     if faults:
                         print("\n".join(faults))

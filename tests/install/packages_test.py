@@ -87,8 +87,10 @@ keyway demo --pings 100 /usr/share/keyway > /demo.log 2>&1 || { cat /demo.log; e
 tail -n 1 /demo.log
 kill $daemon
 wait $daemon
-step a project outside the tree
+step the ten minutes of the book, as they are written
 export DEBIAN_FRONTEND=noninteractive
+python3 /start_test.py /docs /packages
+step a project outside the tree
 apt-get -qq install -y --no-install-recommends g++ cmake make pkg-config > /install.log 2>&1 || { cat /install.log; exit 1; }
 runuser -u person -- /outside/try.sh /home/person/outside
 """
@@ -168,6 +170,8 @@ def main() -> int:
         for package in packages.glob("*.deb"):
             shutil.copy(package, root / "packages")
         shutil.copytree(options.source / "tests/install/outside", root / "outside")
+        shutil.copytree(options.source / "docs", root / "docs")
+        shutil.copy(options.source / "tests/docs/start_test.py", root)
         shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
         (root / "dev/shm").mkdir(exist_ok=True)
         for script in (INSTALL, USE, REMOVE):
