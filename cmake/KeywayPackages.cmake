@@ -67,7 +67,8 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")
 set(scripts ${PROJECT_SOURCE_DIR}/cmake/deb)
 set(CPACK_DEBIAN_DAEMON_PACKAGE_CONTROL_EXTRA
-  ${scripts}/conffiles ${scripts}/postinst ${scripts}/prerm ${scripts}/postrm)
+  ${scripts}/daemon/conffiles ${scripts}/daemon/postinst ${scripts}/daemon/prerm ${scripts}/daemon/postrm)
+set(CPACK_DEBIAN_PYTHON_PACKAGE_CONTROL_EXTRA ${scripts}/python/postinst ${scripts}/python/prerm)
 # The other packages' own library is not installed where they are made.
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/host)
 include(CPack)

@@ -6,7 +6,7 @@
 
 int main() {
     auto connection = keyway::Connection::open().value();
-    auto endpoint = connection.register_endpoint("greeter").value();
+    connection.register_endpoint("greeter").value();
     std::cout << "greeter is ready" << std::endl;
     while (auto call = connection.receive()) {
         std::cout << "process " << call->sender() << " asks: " << call->text() << std::endl;
