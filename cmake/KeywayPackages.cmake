@@ -61,7 +61,7 @@ if(TARGET keyway_python)
   set(version_high ${Python_VERSION_MAJOR}.${next}~)
   keyway_package(python python3-keyway python
     "Connect, send, receive, call, publish, subscribe and share memory from Python."
-    DEPENDS "python3 (>= ${version_low})" "python3 (<< ${version_high})" BINARY)
+    DEPENDS "${library} (>= ${version})" "python3 (>= ${version_low})" "python3 (<< ${version_high})" BINARY)
 endif()
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=")

@@ -111,7 +111,7 @@ bool answers(keyway::Connection& connection, std::chrono::milliseconds patience)
 
 int watch(const char* self) {
     constexpr auto kPingEvery = 500ms;
-    constexpr auto kPatience = 1000ms;
+    constexpr auto kPatience = 2000ms;
     constexpr auto kFirstPause = 50ms;
     constexpr auto kLongestPause = 10s;
     constexpr auto kSettled = 5s;  // who ran so long starts again without a long pause

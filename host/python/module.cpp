@@ -67,7 +67,7 @@ std::unique_ptr<PyConnection> connect(const std::optional<std::string>& socket,
 }
 
 Message receive(PyConnection& self, const std::optional<double>& timeout) {
-    return self.state->wait<Message>(true, self.state->descriptor(), deadline_of(timeout),
+    return self.state->wait<Message>(true, self.state->descriptor(), nullptr, deadline_of(timeout),
                                      [](Connection& live) -> Result<Message> {
                                          auto message = live.try_receive();
                                          if (!message) {

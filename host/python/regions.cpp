@@ -10,40 +10,43 @@ namespace keyway::python {
 
 namespace {
 
-class Region : public Child {
-  public:
-    using Memory =
-        std::variant<StableRegion, StableView, StableWindow, RevocableRegion, RevocableView, RevocableWindow>;
+using Memory =
+    std::variant<StableRegion, StableView, StableWindow, RevocableRegion, RevocableView, RevocableWindow>;
 
-    Region(std::shared_ptr<State> state, Memory memory)
-        : state_(std::move(state)), memory_(std::move(memory)) {
-        revocable_ = memory_->index() >= 3;  // the last three kinds
-        writable_ =
-            !std::holds_alternative<StableView>(*memory_) && !std::holds_alternative<RevocableView>(*memory_);
-        std::visit(
-            [&](const auto& held) {
-                size_ = held.size();
-                owner_ = held.owner();
-                capability_ = held.capability();
-            },
-            *memory_);
-        state_->add(*this);
+struct Held : Child {
+    explicit Held(Memory made) : memory(std::move(made)) {}
+
+    [[nodiscard]] bool exported() const override { return exports != 0; }
+    void drop() override { memory.reset(); }
+
+    std::optional<Memory> memory;
+    std::size_t exports = 0;  // guarded by the interpreter lock
+};
+
+class Region {
+  public:
+    /// `make(connection)` maps or makes the memory.
+    template <typename Make>
+    Region(std::shared_ptr<State> state, Make&& make) : state_(std::move(state)) {
+        held_ = state_->sending([&](Connection& live) {
+            auto held = std::make_shared<Held>(make(live));
+            state_->add(held);
+            revocable_ = held->memory->index() >= 3;  // the last three kinds
+            writable_ = !std::holds_alternative<StableView>(*held->memory) &&
+                        !std::holds_alternative<RevocableView>(*held->memory);
+            std::visit(
+                [&](const auto& memory) {
+                    size_ = memory.size();
+                    owner_ = memory.owner();
+                    capability_ = memory.capability();
+                },
+                *held->memory);
+            return held;
+        });
     }
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
-    ~Region() override {
-        state_->remove(*this);
-        if (memory_) {
-            try {
-                state_->sending([&](Connection&) { memory_.reset(); });
-            } catch (const Failure&) {
-                memory_.reset();
-            }
-        }
-    }
-
-    [[nodiscard]] bool exported() const override { return exports_ != 0; }
-    void drop() override { memory_.reset(); }
+    ~Region() { state_->release(held_); }
 
     [[nodiscard]] std::uint64_t size() const { return size_; }
     [[nodiscard]] std::uint32_t owner() const { return owner_; }
@@ -57,19 +60,19 @@ class Region : public Child {
         if (!mapped()) {
             throw py::buffer_error("the region is not mapped any more");
         }
-        if (const auto* made = std::get_if<StableRegion>(&*memory_)) {
+        if (const auto* made = std::get_if<StableRegion>(&*held_->memory)) {
             return made->bytes();
         }
-        if (const auto* view = std::get_if<StableView>(&*memory_)) {
+        if (const auto* view = std::get_if<StableView>(&*held_->memory)) {
             return view->bytes();
         }
-        if (const auto* window = std::get_if<StableWindow>(&*memory_)) {
+        if (const auto* window = std::get_if<StableWindow>(&*held_->memory)) {
             return window->bytes();
         }
         throw py::buffer_error("a revocable region has read() and write(), no memoryview");
     }
-    void hold() { ++exports_; }
-    void let_go() { --exports_; }
+    void hold() { ++held_->exports; }
+    void let_go() { --held_->exports; }
 
     std::uint32_t give(const py::handle& to, bool write, const py::handle& payload) {
         const Capability receiver = capability_of(to);
@@ -140,7 +143,7 @@ class Region : public Child {
 
     /// Unmaps; with `destroy` gives the capability up as well.
     void end(bool destroy) {
-        if (exported()) {
+        if (held_->exported()) {
             throw py::buffer_error("a memoryview of this region is still in use");
         }
         if (!mapped()) {
@@ -152,46 +155,46 @@ class Region : public Child {
                 if (destroy) {
                     std::visit([](auto& held) { taken(held.destroy()); }, memory());
                 }
-                memory_.reset();
+                held_->drop();
             });
         } catch (const Failure&) {
-            ended_ = !memory_;
+            ended_ = false;
             throw;
         }
     }
 
   private:
+    /// Inside of `sending`.
     Memory& memory() {
-        if (!memory_) {
+        if (!held_->memory) {
             throw Failure{Error{Status::kNotConnected}};
         }
-        return *memory_;
+        return *held_->memory;
     }
 
     std::shared_ptr<State> state_;
-    std::optional<Memory> memory_;  // changes under the sending half only, and after `ended_` or close()
+    std::shared_ptr<Held>
+        held_;  // its memory goes under the sending half only, and after `ended_` or close()
     bool revocable_ = false;
     bool writable_ = false;
-    bool ended_ = false;  // guarded by the interpreter lock, as `exports_` is
+    bool ended_ = false;  // guarded by the interpreter lock
     std::uint64_t size_ = 0;
     std::uint32_t owner_ = 0;
     Capability capability_;
-    std::size_t exports_ = 0;
 };
 
 std::unique_ptr<Region> create_region(PyConnection& connection, std::uint64_t bytes, bool revocable) {
-    auto memory = connection.state->sending([&](Connection& live) -> Region::Memory {
+    return std::make_unique<Region>(connection.state, [&](Connection& live) -> Memory {
         if (revocable) {
             return taken(RevocableRegion::create(live, bytes));
         }
         return taken(StableRegion::create(live, bytes));
     });
-    return std::make_unique<Region>(connection.state, std::move(memory));
 }
 
 /// Which of the two kinds it is only the attempt tells.
 template <typename Stable, typename Revocable>
-Region::Memory map_either(Connection& live, std::uint32_t capability) {
+Memory map_either(Connection& live, std::uint32_t capability) {
     auto stable = Stable::map(live, capability);
     if (!stable && stable.error() == Error{Verdict::kWrongObject}) {
         return taken(Revocable::map(live, capability));
@@ -204,11 +207,10 @@ std::unique_ptr<Region> map_region(PyConnection& connection, const py::handle& f
                                          ? from.cast<const Message&>().received.carried()
                                      : py::isinstance<py::int_>(from) ? from.cast<std::uint32_t>()
                                                                       : capability_of(from).id;
-    auto memory = connection.state->sending([&](Connection& live) {
+    return std::make_unique<Region>(connection.state, [&](Connection& live) {
         return writable ? map_either<StableWindow, RevocableWindow>(live, capability)
                         : map_either<StableView, RevocableView>(live, capability);
     });
-    return std::make_unique<Region>(connection.state, std::move(memory));
 }
 
 int get_buffer(PyObject* object, Py_buffer* view, int flags) {

@@ -33,57 +33,84 @@ std::string bytes_of(const py::handle& payload) {
     return bytes;
 }
 
-State::State(Connection made)
-    : connection_(std::move(made)),
-      id_(connection_->id()),
-      self_(connection_->self()),
-      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (stop_ < 0) {
+Stopper::Stopper() : bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (bell < 0) {
         throw Failure{Error::system()};
     }
 }
 
-State::~State() {
-    ::close(stop_);
+Stopper::~Stopper() {
+    ::close(bell);
 }
 
+bool Stopper::stop() {
+    if (stopped.exchange(true)) {
+        return false;
+    }
+    [[maybe_unused]] const int rung = ::eventfd_write(bell, 1);
+    return true;
+}
+
+State::State(Connection made)
+    : connection_(std::move(made)), id_(connection_->id()), self_(connection_->self()) {}
+
 void State::close() {
-    for (const Child* child : children_) {
-        if (child->exported()) {
-            PyErr_SetString(PyExc_BufferError, "a memoryview of a region of this connection is still in use");
-            throw py::error_already_set();
+    {
+        const std::lock_guard lock(family_);
+        for (const auto& child : children_) {
+            if (child->exported()) {
+                PyErr_SetString(PyExc_BufferError,
+                                "a memoryview of a region of this connection is still in use");
+                throw py::error_already_set();
+            }
         }
     }
-    if (closed_.exchange(true)) {
+    // The interpreter lock is held since the check, and nobody gets a memoryview of what is closed.
+    if (!stopper_.stop()) {
         return;
     }
-    const auto children = children_;
-    {
-        const py::gil_scoped_release release;
-        [[maybe_unused]] const int done = ::eventfd_write(stop_, 1);
-        const std::unique_lock alone(gate_);  // every call has come back
-        for (Child* child : children) {
-            child->drop();
-        }
-        connection_.reset();
+    const py::gil_scoped_release release;
+    const std::unique_lock alone(stopper_.gate);  // every call has come back
+    for (const auto& child : children_) {
+        child->drop();
     }
+    connection_.reset();
 }
 
 int State::descriptor() {
-    const std::shared_lock use(gate_);
+    const std::shared_lock use(stopper_.gate);
     return live().descriptor();
 }
 
+void State::add(std::shared_ptr<Child> child) {
+    const std::lock_guard lock(family_);
+    children_.insert(std::move(child));
+}
+
+void State::release(const std::shared_ptr<Child>& child, Stopper* own) noexcept {
+    const py::gil_scoped_release release;
+    const std::shared_lock use(stopper_.gate);
+    if (own != nullptr) {
+        own->stop();
+    }
+    const auto alone = own != nullptr ? std::unique_lock(own->gate) : std::unique_lock<std::shared_mutex>();
+    const std::lock_guard half(sending_);
+    child->drop();
+    const std::lock_guard lock(family_);
+    children_.erase(child);
+}
+
 Connection& State::live() {
-    if (closed_ || !connection_) {
+    if (stopper_.stopped || !connection_) {
         throw Failure{Error{Status::kNotConnected}};
     }
     return *connection_;
 }
 
-bool State::poll(int descriptor, Deadline deadline) {
+bool State::poll(int descriptor, const Stopper* own, Deadline deadline) const {
     pollfd watched[] = {{.fd = descriptor, .events = POLLIN, .revents = 0},
-                        {.fd = stop_, .events = POLLIN, .revents = 0}};
+                        {.fd = stopper_.bell, .events = POLLIN, .revents = 0},
+                        {.fd = own != nullptr ? own->bell : -1, .events = POLLIN, .revents = 0}};
     timespec left{};
     if (!deadline.is_never()) {
         const std::uint64_t now = Deadline::clock_ns();
@@ -93,7 +120,7 @@ bool State::poll(int descriptor, Deadline deadline) {
         left.tv_sec = static_cast<time_t>((deadline.ns() - now) / 1'000'000'000);
         left.tv_nsec = static_cast<long>((deadline.ns() - now) % 1'000'000'000);
     }
-    const int ready = ::ppoll(watched, 2, deadline.is_never() ? nullptr : &left, nullptr);
+    const int ready = ::ppoll(watched, 3, deadline.is_never() ? nullptr : &left, nullptr);
     if (ready < 0 && errno != EINTR) {
         throw Failure{Error::system()};
     }

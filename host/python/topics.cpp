@@ -15,66 +15,64 @@ struct PyEvent {
     std::string payload{};
 };
 
-class PySubscription : public Child {
+struct Held : Child {
+    explicit Held(Subscription made) : subscription(std::move(made)) {}
+
+    [[nodiscard]] bool exported() const override { return false; }
+    void drop() override { subscription.reset(); }
+    Subscription& live() {
+        if (!subscription) {
+            throw Failure{Error{Status::kNoSuchSubscription}};
+        }
+        return *subscription;
+    }
+
+    std::optional<Subscription> subscription;
+};
+
+class PySubscription {
   public:
-    PySubscription(std::shared_ptr<State> state, Subscription subscription)
-        : state_(std::move(state)),
-          subscription_(std::move(subscription)),
-          descriptor_(subscription_->descriptor()) {
-        state_->add(*this);
+    PySubscription(std::shared_ptr<State> state, const Capability& topic) : state_(std::move(state)) {
+        held_ = state_->sending([&](Connection& live) {
+            auto held = std::make_shared<Held>(taken(Subscription::open(live, topic)));
+            descriptor_ = held->live().descriptor();
+            state_->add(held);
+            return held;
+        });
     }
     PySubscription(const PySubscription&) = delete;
     PySubscription& operator=(const PySubscription&) = delete;
-    ~PySubscription() override {
-        state_->remove(*this);
-        try {
-            close();
-        } catch (const Failure&) {
-            subscription_.reset();
-        }
-    }
+    ~PySubscription() { close(); }
 
-    [[nodiscard]] bool exported() const override { return false; }
-    void drop() override { subscription_.reset(); }
-    void close() {
-        if (subscription_) {
-            state_->sending([&](Connection&) { subscription_.reset(); });
-        }
-    }
+    void close() { state_->release(held_, &stopper_); }
 
     PyEvent next(const std::optional<double>& timeout) {
-        return state_->wait<PyEvent>(false, descriptor_, deadline_of(timeout),
-                                     [&](Connection&) -> Result<PyEvent> {
-                                         auto event = live().try_next();
-                                         if (!event) {
-                                             return event.error();
-                                         }
-                                         return PyEvent{.sender = event->sender(),
-                                                        .topic = event->topic(),
-                                                        .badge = event->badge(),
-                                                        .sequence = event->sequence,
-                                                        .timestamp = event->header.timestamp(),
-                                                        .payload = std::string(event->text())};
-                                     });
+        const auto attempt = [&](Connection&) -> Result<PyEvent> {
+            auto event = held_->live().try_next();
+            if (!event) {
+                return event.error();
+            }
+            return PyEvent{.sender = event->sender(),
+                           .topic = event->topic(),
+                           .badge = event->badge(),
+                           .sequence = event->sequence,
+                           .timestamp = event->header.timestamp(),
+                           .payload = std::string(event->text())};
+        };
+        return state_->wait<PyEvent>(false, descriptor_, &stopper_, deadline_of(timeout), attempt);
     }
     [[nodiscard]] std::uint64_t lost() {
-        return state_->sending([&](Connection&) { return live().lost(); });
+        return state_->sending([&](Connection&) { return held_->live().lost(); });
     }
     [[nodiscard]] int descriptor() {
-        return state_->sending([&](Connection&) { return live().descriptor(); });
+        return state_->sending([&](Connection&) { return held_->live().descriptor(); });
     }
 
   private:
-    Subscription& live() {
-        if (!subscription_) {
-            throw Failure{Error{Status::kNoSuchSubscription}};
-        }
-        return *subscription_;
-    }
-
     std::shared_ptr<State> state_;
-    std::optional<Subscription> subscription_;
-    int descriptor_;
+    std::shared_ptr<Held> held_;
+    Stopper stopper_;
+    int descriptor_ = -1;
 };
 
 }  // namespace
@@ -141,10 +139,7 @@ void add_topics(py::module_& module) {
         .def(
             "subscribe",
             [](PyConnection& self, const py::object& topic) {
-                const Capability capability = capability_of(topic);
-                auto made = self.state->sending(
-                    [&](Connection& live) { return taken(Subscription::open(live, capability)); });
-                return std::make_unique<PySubscription>(self.state, std::move(made));
+                return std::make_unique<PySubscription>(self.state, capability_of(topic));
             },
             py::arg("topic"), "Subscribes to a topic that was looked up or made.");
 }

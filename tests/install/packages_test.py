@@ -38,6 +38,9 @@ dpkg --verify keyway-rtl keyway-tools keywayd libkeyway1 libkeyway-dev python3-k
 step the daemon has its user, and owns nothing of the system
 getent passwd keyway | grep -q nologin
 test -z "$(find / -xdev -user keyway -not -path '/proc/*' -print -quit)"
+step programs find the library, and packages each other
+ldconfig -p | grep -q 'libkeyway\.so\.1'
+dpkg-query -W -f '${Depends}\n' python3-keyway libkeyway-dev | grep -c libkeyway1 | grep -qx 2
 step the policy is good as it came
 keywayd --check-policy
 """

@@ -1,10 +1,12 @@
 """The Python module, against a router in the same process and against one in another."""
 
 import ast
+import contextlib
 import gc
 import inspect
 import os
 import pathlib
+import random
 import select
 import signal
 import subprocess
@@ -181,6 +183,52 @@ class Waiting(PythonTest):
         with self.assertRaises(keyway.Error):
             self.bob.register("late")
         self.bob.close()  # again is nothing
+
+    def test_what_is_closed_while_threads_use_it_says_so_and_nothing_worse(self):
+        seed = random.randrange(2**32)
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        for _ in range(20):
+            with keyway.Router() as router:
+                self.close_under_use(chance, router, router.connect(), router.connect())
+
+    def close_under_use(self, chance, router, alice, bob):
+        bob.register("inbox")
+        inbox = alice.lookup("inbox")
+        topic = alice.make_topic("topic", keep=4)
+        events = bob.subscribe(bob.lookup("topic"))
+
+        def lend_and_end():
+            region = alice.create_region(4096)
+            with memoryview(region) as view:
+                view[0] = 1
+            region.destroy()
+
+        def look_at_what_is_given_up():
+            view = memoryview(alice.create_region(4096))
+            view[0] = 1
+            view.release()
+
+        def until_closed(work):
+            with contextlib.suppress(keyway.Error, BufferError):
+                while True:
+                    work()
+
+        works = [lambda: alice.send(inbox, b"x" * 100), lambda: bob.receive(), lambda: bob.receive(), lambda: events.next(),
+                 lambda: events.next(), lambda: alice.publish(topic, "e"), lend_and_end, look_at_what_is_given_up]
+        users = [self.in_thread(lambda work=work: until_closed(work)) for work in works]
+        events.next(SOON)  # all is in full swing
+        ends = [alice.close, bob.close, router.stop, events.close]
+        chance.shuffle(ends)
+        for end in ends:
+            while True:
+                try:
+                    end()
+                    break
+                except BufferError:
+                    pass  # a view is in use right now
+        for join in users:
+            join()
 
     def test_the_end_of_the_router_ends_what_waits(self):
         waiting = self.in_thread(lambda: self.bob.receive())
