@@ -37,6 +37,8 @@ def main() -> int:
         text = re.sub(r"^/\* ----.*\*/$", "", text, flags=re.MULTILINE)
         text = re.sub(r"^/\* ", "/** ", text, flags=re.MULTILINE)
         text = re.sub(r"(?<=[;,]) +/\* ", " /**< ", text)
+        # Lines in columns stay in columns.
+        text = re.sub(r"(?:^ \* \S.*? {3,}\S.*\n){2,}", r" * @verbatim\n\g<0> * @endverbatim\n", text, flags=re.MULTILINE)
         print(text, end="")
         return 0
     for first, line in enumerate(lines):

@@ -131,6 +131,18 @@ class HardwareSources(unittest.TestCase):
         for name in plain:
             self.assertTrue((SOURCE / "rtl" / name).is_file(), name)
 
+    def test_the_core_file_is_yaml_of_the_kind_that_fusesoc_reads(self):
+        try:
+            import yaml
+        except ImportError:
+            self.skipTest("there is no python3-yaml")
+        text = (SOURCE / "rtl/keyway.core").read_text()
+        self.assertEqual(text.splitlines()[0], "CAPI=2:")
+        core = yaml.safe_load(text)
+        for target in core["targets"].values():
+            self.assertEqual(target["toplevel"], "keyway_router")
+            self.assertLessEqual(set(target["filesets"]), set(core["filesets"]))
+
     def test_the_core_file_has_the_version_of_the_project(self):
         version = re.search(r"^project\(keyway VERSION (\S+)", (SOURCE / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
         self.assertIn(f"\nname: ::keyway:{version}\n", (SOURCE / "rtl/keyway.core").read_text())

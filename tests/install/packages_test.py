@@ -96,6 +96,10 @@ python3 /start_test.py /docs /packages
 step a project outside the tree
 apt-get -qq install -y --no-install-recommends g++ cmake make pkg-config > /install.log 2>&1 || { cat /install.log; exit 1; }
 runuser -u person -- /outside/try.sh /home/person/outside
+step the examples build where they lie, and one of them runs
+runuser -u person -- cmake -S /usr/share/doc/libkeyway-dev/examples -B /home/person/examples > /examples.log 2>&1 || { cat /examples.log; exit 1; }
+runuser -u person -- cmake --build /home/person/examples --parallel 2 > /examples.log 2>&1 || { cat /examples.log; exit 1; }
+/home/person/examples/sandbox/sandbox good | grep -qx 'good: the answer is 42'
 """
 
 REMOVE = r"""
