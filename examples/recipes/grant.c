@@ -18,19 +18,23 @@ static ipc_result_t say(uint32_t receiver, uint32_t capability, const char* text
 static ipc_result_t owner(void) {
     uint32_t guest = 0, door = 0, all = 0, grant = 0;
     ipc_result_t result = ipc_register("recipe/door", &door, &all);
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = ipc_lookup("recipe/guest", &guest, NULL);
+    }
     /* The guest may send to the door, nothing else, and we shall know it by the number 7. */
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = ipc_grant(guest, NULL, all, KEYWAY_RIGHT_WRITE, 7, 0, &grant);
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = ipc_receive(NULL, &message, IPC_FOREVER);
+    }
     if (result == IPC_OK) {
         printf("%.*s by %u\n", (int)message.length, (const char*)message.data, (unsigned)ipc_badge());
         result = ipc_revoke(all, grant, NULL);
     }
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = say(guest, 0, "try again"); /* it is too late for it now */
+    }
     return result;
 }
 /* [end] */
@@ -46,12 +50,15 @@ static ipc_result_t guest(void) {
     result = ipc_receive(NULL, &message, IPC_FOREVER);
     const uint32_t capability = message.capability_id;
     uint32_t door = 0;
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = ipc_lookup("recipe/door", &door, NULL); /* its number only: the right is the given one */
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = say(door, capability, "knock");
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = ipc_receive(NULL, &message, IPC_FOREVER);
+    }
     if (result == IPC_OK) {
         const ipc_result_t sent = say(door, capability, "knock");
         puts(sent == IPC_OK ? "open" : ipc_strname(sent));

@@ -53,7 +53,8 @@ int main(int argc, char** argv) {
     }
     ipc_result_t result = ipc_connect(NULL);
     if (result == IPC_OK) {
-        result = strcmp(argv[1], "receive") == 0 ? receive(atoi(argv[2])) : send_lines(atoi(argv[2]));
+        result = strcmp(argv[1], "receive") == 0 ? receive((int)strtol(argv[2], NULL, 10))
+                                                 : send_lines((int)strtol(argv[2], NULL, 10));
     }
     if (result != IPC_OK) {
         fprintf(stderr, "%s: %s\n", ipc_strname(result), ipc_strerror(result));

@@ -50,7 +50,8 @@ int main(int argc, char** argv) {
     }
     ipc_result_t result = ipc_connect(NULL);
     if (result == IPC_OK) {
-        result = strcmp(argv[1], "publish") == 0 ? publish(atoi(argv[2])) : subscribe(atoi(argv[2]));
+        result = strcmp(argv[1], "publish") == 0 ? publish((int)strtol(argv[2], NULL, 10))
+                                                 : subscribe((int)strtol(argv[2], NULL, 10));
     }
     if (result != IPC_OK) {
         fprintf(stderr, "%s: %s\n", ipc_strname(result), ipc_strerror(result));

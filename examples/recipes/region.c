@@ -15,24 +15,31 @@ static ipc_result_t look(uint32_t viewer, size_t length) {
 }
 
 static ipc_result_t lend(const char* text) {
-    static const char secret[] = "not for the viewer";
+    const char* const secret = "not for the viewer";
     static ipc_shared_region_t region;
     uint32_t viewer = 0;
     ipc_result_t result = ipc_lookup("recipe/viewer", &viewer, NULL);
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = ipc_share_create(&region, 4096);
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = ipc_share_write(&region, 0, text, strlen(text));
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = ipc_share_grant(viewer, &region); /* to read, unless permissions says more */
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = look(viewer, strlen(text));
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
         result = ipc_share_revoke(viewer, &region);
-    if (result == IPC_OK)
-        result = ipc_share_write(&region, 0, secret, sizeof secret);
-    if (result == IPC_OK)
+    }
+    if (result == IPC_OK) {
+        result = ipc_share_write(&region, 0, secret, strlen(secret));
+    }
+    if (result == IPC_OK) {
         result = look(viewer, strlen(text));
+    }
     return result;
 }
 /* [end] */
@@ -48,8 +55,9 @@ static ipc_result_t view(void) {
         fflush(stdout);
         result = ipc_receive(NULL, &message, IPC_FOREVER);
     }
-    if (result == IPC_OK)
+    if (result == IPC_OK) {
         result = ipc_share_map(message.capability_id, IPC_SHARE_READ, &region);
+    }
     for (int i = 0; result == IPC_OK && i < 2; ++i) {
         uint32_t owner = 0;
         result = ipc_receive(&owner, &message, IPC_FOREVER);

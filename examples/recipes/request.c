@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
     }
     ipc_result_t result = ipc_connect(NULL);
     if (result == IPC_OK) {
-        result = strcmp(argv[1], "serve") == 0 ? serve(atoi(argv[2])) : ask(argv[2]);
+        result = strcmp(argv[1], "serve") == 0 ? serve((int)strtol(argv[2], NULL, 10)) : ask(argv[2]);
     }
     if (result != IPC_OK) {
         fprintf(stderr, "%s: %s\n", ipc_strname(result), ipc_strerror(result));

@@ -114,7 +114,7 @@ void print(const Reading& reading) {
 
 int main(int argc, char** argv) {
     const std::string role = argc > 1 ? argv[1] : "";
-    const int number = argc > 2 ? std::atoi(argv[2]) : 0;
+    const int number = argc > 2 ? static_cast<int>(std::strtol(argv[2], nullptr, 10)) : 0;
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
     auto connection = keyway::Connection::open();
     if (!connection) {

@@ -96,7 +96,10 @@ class PyRouter {
     }
     PyRouter(const PyRouter&) = delete;
     PyRouter& operator=(const PyRouter&) = delete;
-    ~PyRouter() { stop(); }
+    ~PyRouter() {  // NOLINT(bugprone-exception-escape): the interpreter's lock doesn't fail
+        const py::gil_scoped_release release;
+        router_.reset();
+    }
 
     void stop() {
         const py::gil_scoped_release release;
@@ -299,15 +302,16 @@ void raise(const Error& error) {
 }  // namespace
 
 PYBIND11_MODULE(_keyway, module) {
-    py::register_exception_translator([](std::exception_ptr thrown) {
-        try {
-            if (thrown) {
-                std::rethrow_exception(thrown);
+    py::register_exception_translator(
+        [](std::exception_ptr thrown) {  // NOLINT(performance-unnecessary-value-param): theirs
+            try {
+                if (thrown) {
+                    std::rethrow_exception(thrown);
+                }
+            } catch (const Failure& failure) {
+                raise(failure.error);
             }
-        } catch (const Failure& failure) {
-            raise(failure.error);
-        }
-    });
+        });
     add_values(module);
     add_connection(module);
     add_topics(module);

@@ -119,9 +119,11 @@ class Region {
         state_->sending([&](Connection&) {
             std::visit(
                 [&](auto& held) {
+                    using Kind = std::remove_cvref_t<decltype(held)>;
                     if constexpr (requires { held.write(offset, as_span(bytes)); }) {
                         taken(held.write(offset, as_span(bytes)));
-                    } else if constexpr (requires { held.bytes().front() = std::byte{}; }) {
+                    } else if constexpr (std::is_same_v<Kind, StableRegion> ||
+                                         std::is_same_v<Kind, StableWindow>) {
                         std::ranges::copy(as_span(bytes), held.bytes().subspan(offset).begin());
                     } else {
                         throw Failure{Error{Verdict::kInsufficientRights}};

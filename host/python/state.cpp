@@ -87,6 +87,7 @@ void State::add(std::shared_ptr<Child> child) {
     children_.insert(std::move(child));
 }
 
+// A lock that fails ends the process. NOLINTNEXTLINE(bugprone-exception-escape)
 void State::release(const std::shared_ptr<Child>& child, Stopper* own) noexcept {
     const py::gil_scoped_release release;
     const std::shared_lock use(stopper_.gate);

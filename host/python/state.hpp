@@ -144,6 +144,7 @@ class State {
     /// after.
     void add(std::shared_ptr<Child> child);
     /// Its Python object goes, and it with that. Under the interpreter lock. Never throws.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
     void release(const std::shared_ptr<Child>& child, Stopper* own = nullptr) noexcept;
 
   private:
