@@ -5,6 +5,7 @@
     abi_check.py LIBRARY --update   writes symbols.txt anew; `git diff` then shows what an application will notice
 
 A line is `version kind name`: `KEYWAY_1 function ipc_send`. C++ names are written as people read them.
+The list is that of a release build: in others the compiler keeps a few more copies of what is inline.
 A line that goes away breaks programs that were linked before: raise KEYWAY_ABI_VERSION then. A line that is added to
 the C interface belongs into a version node of its own once the last one was released (libkeyway.map).
 """
@@ -17,8 +18,7 @@ import subprocess
 import sys
 
 LIST = pathlib.Path(__file__).parent / "symbols.txt"
-KINDS = {"T": "function", "t": "function", "W": "inline", "V": "inline-data", "R": "constant", "D": "data", "B": "data",
-         "u": "unique"}
+KINDS = dict.fromkeys("TtW", "function") | dict.fromkeys("VRDBu", "data")
 LINE = re.compile(r"^(?:[0-9a-f]+ )?\s*(\S) (.+?)@@?(\S+)$")
 
 

@@ -148,14 +148,13 @@ class HardwareSources(unittest.TestCase):
         self.assertIn(f"\nname: ::keyway:{version}\n", (SOURCE / "rtl/keyway.core").read_text())
 
     def test_what_is_installed_is_complete(self):
-        if shutil.which("verilator") is None:
-            self.skipTest("there is no verilator")
         with tempfile.TemporaryDirectory() as folder:
             code, said = run("cmake", "--install", BUILD, "--prefix", folder, "--component", "rtl")
             self.assertEqual(code, 0, said)
-            code, said = run("verilator", "--lint-only", "-Wall", "lint.vlt", "-f", "keyway_router.f", "--top-module",
-                             "keyway_router", cwd=pathlib.Path(folder) / "share/keyway/rtl")
-            self.assertEqual(code, 0, said)
+            place = pathlib.Path(folder) / "share/keyway/rtl"
+            for name in (*(place / "keyway_router.f").read_text().split(), "lint.vlt", "keyway.core", "constraints/hx8k.pcf"):
+                self.assertTrue((place / name).is_file(), name)
+            self.assertFalse(list(place.rglob("CMakeLists.txt")))
 
 
 if __name__ == "__main__":
