@@ -32,7 +32,7 @@ constexpr std::array kAllowed = {
     SYS_sendto,       SYS_mmap,           SYS_munmap,          SYS_madvise,
     SYS_brk,          SYS_clock_gettime,  SYS_clock_nanosleep, SYS_sched_yield,
     SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_rt_sigtimedwait, SYS_getpid,
-    SYS_exit,         SYS_exit_group,     SYS_restart_syscall,
+    SYS_getppid,      SYS_exit,           SYS_exit_group,      SYS_restart_syscall,
 #ifdef SYS_poll
     SYS_poll,
 #endif

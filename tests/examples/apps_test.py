@@ -123,7 +123,7 @@ class Apps(SystemTest):
         good = "good: the answer is 42\ngood: done\ngood: ended with 0\n"
         no = "Operation not permitted"
         self.assertEqual(out, good + f"nosy: reading /etc/passwd: {no}\nnosy: opening a socket: {no}\nnosy: starting a process: {no}\n"
-                         f"nosy: killing its parent: {no}\nnosy: taking the host's name: not_allowed\n"
+                         f"nosy: signalling its host: {no}\nnosy: taking the host's name: not_allowed\n"
                          "nosy: looking another up: no_such_name\nnosy: 1000 guessed capabilities: 0 messages delivered\n"
                          "nosy: done\nnosy: ended with 0\nstuck: silent for too long\nstuck: killed\n" + good)
 
