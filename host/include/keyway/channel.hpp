@@ -26,6 +26,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 
 namespace keyway {
@@ -44,10 +45,10 @@ struct ChannelOffer {
 };
 
 /// What `message` offers, if it is an offer: only the router can make one.
-[[nodiscard]] std::optional<ChannelOffer> offered_channel(const Received& message);
+[[nodiscard]] KEYWAY_API std::optional<ChannelOffer> offered_channel(const Received& message);
 
 /// Says no to an offer: whoever opens gets `declined`. For the connection's sending half's thread. Errors:
 /// `bad_argument` when the message is no offer, `no_such_capability` when the offer is over.
-Result<void> decline(Connection& connection, const Received& offer);
+KEYWAY_API Result<void> decline(Connection& connection, const Received& offer);
 
 }  // namespace keyway

@@ -36,6 +36,7 @@
 #include <string_view>
 #include <vector>
 
+#include "keyway/api.hpp"
 #include "keyway/deadline.hpp"
 #include "keyway/protocol.hpp"
 #include "keyway/result.hpp"
@@ -107,7 +108,7 @@ struct Outgoing {
 /// this object goes, or `release()` or `detach()` is called. The ring is given back in order, so who keeps
 /// one such message keeps the room of all that came after it: `detach()` what is to be kept. Smaller
 /// payloads, and replies to our own calls, are copied out. Must not outlive its connection unless detached.
-class Received {
+class KEYWAY_API Received {
   public:
     Received() = default;
     Received(Received&& other) noexcept;
@@ -159,7 +160,7 @@ struct Refusal {
     Error reason{Verdict::kMalformed};
 };
 
-class Connection : public Waitable {
+class KEYWAY_API Connection : public Waitable {
   public:
     /// Connects to a router's socket. Errors: `not_connected` (nobody listens), `not_allowed`, `limit`,
     /// `version_mismatch`, `bad_argument` (ring sizes), `system`.

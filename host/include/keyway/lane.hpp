@@ -44,6 +44,7 @@
 #include <span>
 #include <string_view>
 
+#include "keyway/api.hpp"
 #include "keyway/channel.hpp"
 #include "keyway/waitable.hpp"
 
@@ -58,7 +59,7 @@ struct LaneOptions {
 };
 
 /// A message taken from a lane, copied out: nobody can change it any more. Large; keep one and use it again.
-class LaneMessage {
+class KEYWAY_API LaneMessage {
   public:
     LaneMessage() = default;
     /// Sender, receiver and badge are the router's word; sequence was checked; timestamp is 0.
@@ -83,7 +84,7 @@ class LaneMessage {
 };
 
 /// The sending half of a lane. As Waitable it waits for room.
-class LaneSender : public Waitable {
+class KEYWAY_API LaneSender : public Waitable {
   public:
     struct State;
     explicit LaneSender(State& state) noexcept : state_(&state) {}
@@ -118,7 +119,7 @@ class LaneSender : public Waitable {
 };
 
 /// The receiving half of a lane. As Waitable it waits for messages.
-class LaneReceiver : public Waitable {
+class KEYWAY_API LaneReceiver : public Waitable {
   public:
     struct State;
     explicit LaneReceiver(State& state) noexcept : state_(&state) {}
@@ -141,7 +142,7 @@ class LaneReceiver : public Waitable {
     State* state_;
 };
 
-class Lane {
+class KEYWAY_API Lane {
   public:
     Lane(const Lane&) = delete;
     Lane& operator=(const Lane&) = delete;
@@ -170,11 +171,12 @@ class Lane {
 /// `linearity` (the capability is good for one message only), `bad_argument` (ring size; the endpoint is our
 /// own), `limit`, `full` (the owner has no room for the offer), `declined`, `peer_gone`, `timeout`,
 /// `revoked`, `router_gone`.
-[[nodiscard]] Result<Lane> open_lane(Connection& connection, const Capability& capability,
-                                     const LaneOptions& options = {}, Deadline deadline = Deadline::never());
+[[nodiscard]] KEYWAY_API Result<Lane> open_lane(Connection& connection, const Capability& capability,
+                                                const LaneOptions& options = {},
+                                                Deadline deadline = Deadline::never());
 /// Takes an offered lane. Of the options only `spin` counts. Errors: `bad_argument` (no offer of a lane),
 /// `no_such_capability` (the offer is over), `expired`.
-[[nodiscard]] Result<Lane> accept_lane(Connection& connection, const Received& offer,
-                                       const LaneOptions& options = {});
+[[nodiscard]] KEYWAY_API Result<Lane> accept_lane(Connection& connection, const Received& offer,
+                                                  const LaneOptions& options = {});
 
 }  // namespace keyway

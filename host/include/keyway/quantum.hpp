@@ -33,6 +33,7 @@
 #include <span>
 #include <string_view>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 
 namespace keyway {
@@ -45,7 +46,7 @@ struct QubitOptions {
     unsigned width = 0;
 };
 
-class Qubit {
+class KEYWAY_API Qubit {
   public:
     /// Makes one; we are its holder. Needs `qubits = true` in a rule of the policy. A simulated state is all
     /// zero. Errors: `not_allowed`, `bad_argument`, `limit` (memory, or 1024 qubits at the router),

@@ -43,6 +43,7 @@
 #include <span>
 #include <utility>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 
 namespace keyway {
@@ -56,7 +57,7 @@ struct WriteGrant {
 };
 
 /// What all regions and views have in common: one mapping.
-class RegionMapping {
+class KEYWAY_API RegionMapping {
   public:
     RegionMapping(const RegionMapping&) = delete;
     RegionMapping& operator=(const RegionMapping&) = delete;
@@ -104,7 +105,7 @@ class RegionMapping {
 // --- stable ---
 
 /// Memory that we made and that can't be taken back, resized or cut.
-class StableRegion : public RegionMapping {
+class KEYWAY_API StableRegion : public RegionMapping {
   public:
     /// All zero, and with its pages up to 1 MiB. Errors: `bad_argument` (0 or over 1 GiB), `limit`,
     /// `table_full`, `system` (no memory or descriptors).
@@ -118,7 +119,7 @@ class StableRegion : public RegionMapping {
 };
 
 /// Somebody's stable memory, read-only.
-class StableView : public RegionMapping {
+class KEYWAY_API StableView : public RegionMapping {
   public:
     /// Maps what came with a message, or the capability of this id. Errors: `no_such_capability`, `expired`,
     /// `insufficient_rights`, `wrong_object` (no region, or a revocable one), `system`.
@@ -130,7 +131,7 @@ class StableView : public RegionMapping {
 };
 
 /// Somebody's stable memory, writable.
-class StableWindow : public RegionMapping {
+class KEYWAY_API StableWindow : public RegionMapping {
   public:
     /// As for the view, and `sealed` when somebody reads the region already.
     static Result<StableWindow> accept(Connection& connection, const Received& message);
@@ -147,7 +148,7 @@ enum class Recall : std::uint8_t {
 };
 
 /// Memory that we made and can take back.
-class RevocableRegion : public RegionMapping {
+class KEYWAY_API RevocableRegion : public RegionMapping {
   public:
     static Result<RevocableRegion> create(Connection& connection, std::uint64_t bytes);
     Result<ReadGrant> give_read(const Capability& to, std::span<const std::byte> payload = {});
@@ -175,7 +176,7 @@ class RevocableRegion : public RegionMapping {
 };
 
 /// Somebody's revocable memory, read-only.
-class RevocableView : public RegionMapping {
+class KEYWAY_API RevocableView : public RegionMapping {
   public:
     static Result<RevocableView> accept(Connection& connection, const Received& message);
     static Result<RevocableView> map(Connection& connection, std::uint32_t capability);
@@ -189,7 +190,7 @@ class RevocableView : public RegionMapping {
 };
 
 /// Somebody's revocable memory, writable.
-class RevocableWindow : public RegionMapping {
+class KEYWAY_API RevocableWindow : public RegionMapping {
   public:
     static Result<RevocableWindow> accept(Connection& connection, const Received& message);
     static Result<RevocableWindow> map(Connection& connection, std::uint32_t capability);
@@ -205,12 +206,12 @@ class RevocableWindow : public RegionMapping {
 /// Has `count` stable regions of `bytes` ready, mapped and with their pages, for `create` of exactly this
 /// size to take: then it asks nobody. Those that are ready already count; 0 gives all of this size up.
 /// Errors: those of `create`.
-Result<void> reserve_regions(Connection& connection, std::uint64_t bytes, std::size_t count);
+KEYWAY_API Result<void> reserve_regions(Connection& connection, std::uint64_t bytes, std::size_t count);
 
 // --- messages that point into regions ---
 
 /// Part of a region that came with a message, mapped read-only.
-class ReceivedSlice {
+class KEYWAY_API ReceivedSlice {
   public:
     /// The part, in place; empty when the region is revocable.
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
@@ -236,8 +237,9 @@ class ReceivedSlice {
 /// Sends `length` bytes of a region from `offset` to the owner of the endpoint `to`, without copying: the
 /// message carries a read-only grant of the whole region, and says which part is meant. Returns with the
 /// verdict. Needs GRANT on the region. `bad_argument` when the part is not inside the region.
-Result<void> send_slice(Connection& connection, const Capability& to, const RegionMapping& region,
-                        std::uint64_t offset, std::uint64_t length, Deadline deadline = Deadline::never());
+KEYWAY_API Result<void> send_slice(Connection& connection, const Capability& to, const RegionMapping& region,
+                                   std::uint64_t offset, std::uint64_t length,
+                                   Deadline deadline = Deadline::never());
 
 /// How `send_large` sent.
 enum class SentAs : std::uint8_t {
@@ -249,13 +251,13 @@ inline constexpr std::size_t kLargeThreshold = limit::kPayloadBytes;
 
 /// Sends 1 byte to 1 GiB in one message, by the way that is cheaper, and says by which. Errors: those of
 /// `send` and of `StableRegion::create`.
-Result<SentAs> send_large(Connection& connection, const Capability& to, std::span<const std::byte> bytes,
-                          Deadline deadline = Deadline::never());
+KEYWAY_API Result<SentAs> send_large(Connection& connection, const Capability& to,
+                                     std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
 
 /// True when a message points into a region.
-[[nodiscard]] bool has_slice(const Received& message) noexcept;
+[[nodiscard]] KEYWAY_API bool has_slice(const Received& message) noexcept;
 /// Maps what `send_slice` or `send_large` sent as a region. The part is checked against the region. Errors:
 /// `bad_argument` when the message has no slice or an impossible one; those of `StableView::accept`.
-Result<ReceivedSlice> open_slice(Connection& connection, const Received& message);
+KEYWAY_API Result<ReceivedSlice> open_slice(Connection& connection, const Received& message);
 
 }  // namespace keyway

@@ -22,6 +22,7 @@
 #include <utility>
 #include <variant>
 
+#include "keyway/api.hpp"
 #include "keyway/protocol.hpp"
 
 namespace keyway {
@@ -84,7 +85,7 @@ class Error {
 };
 
 namespace detail {
-[[noreturn]] void no_value(const Error& error);
+[[noreturn]] KEYWAY_API void no_value(const Error& error);
 }
 
 /// A value or an Error. Taking the value of a failed Result ends the process with the error's message.

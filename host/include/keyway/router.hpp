@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 #include "keyway/protocol.hpp"
 #include "keyway/result.hpp"
@@ -63,7 +64,7 @@ struct Rule {
 };
 
 /// Who may do what. Nothing is allowed that no rule allows.
-struct Policy {
+struct KEYWAY_API Policy {
     Limits process{.connections = 64,
                    .capabilities = 4096,
                    .queue_bytes = 64U << 20,
@@ -99,9 +100,10 @@ struct PolicyError {
 
 /// Reads a policy file (TOML; docs/policy.md describes it). Nothing of a faulty file is taken. On success
 /// `error` is left as it was.
-[[nodiscard]] bool load_policy(const std::filesystem::path& file, Policy& policy, PolicyError& error);
-[[nodiscard]] bool parse_policy(std::string_view text, std::string_view file_name, Policy& policy,
-                                PolicyError& error);
+[[nodiscard]] KEYWAY_API bool load_policy(const std::filesystem::path& file, Policy& policy,
+                                          PolicyError& error);
+[[nodiscard]] KEYWAY_API bool parse_policy(std::string_view text, std::string_view file_name, Policy& policy,
+                                           PolicyError& error);
 
 /// Where the router writes down what was done by whom (docs/audit.md).
 struct AuditOptions {
@@ -146,7 +148,7 @@ struct RouterCounters {
     std::uint64_t sleeps = 0;             ///< times the router's thread went to sleep
 };
 
-class Router {
+class KEYWAY_API Router {
   public:
     /// Makes the tables; nothing listens yet.
     explicit Router(RouterOptions options);

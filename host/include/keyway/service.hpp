@@ -35,6 +35,7 @@
 #include <string>
 #include <string_view>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 #include "keyway/wait_set.hpp"
 
@@ -74,7 +75,7 @@ struct ServiceCounters {
     std::uint64_t unanswered = 0;  ///< answers that could not be delivered
 };
 
-class Service : public Waitable {
+class KEYWAY_API Service : public Waitable {
   public:
     /// Result of up to 4095 bytes, or an error, which reaches the caller as it is.
     using Handler = std::function<Result<std::string>(const Call&)>;
@@ -122,7 +123,7 @@ class Service : public Waitable {
 };
 
 /// Calls the methods of a Service. Cheap; must not outlive its connection.
-class ServiceClient {
+class KEYWAY_API ServiceClient {
   public:
     ServiceClient(Connection& connection, const Capability& capability)
         : connection_(&connection), capability_(capability) {}

@@ -45,6 +45,7 @@
 #include <string>
 #include <string_view>
 
+#include "keyway/api.hpp"
 #include "keyway/channel.hpp"
 #include "keyway/waitable.hpp"
 
@@ -74,7 +75,7 @@ enum class StreamState : std::uint8_t {
     kBroken,    ///< `corrupt`, or the router is gone
 };
 
-class StreamWriter : public Waitable {
+class KEYWAY_API StreamWriter : public Waitable {
   public:
     StreamWriter(const StreamWriter&) = delete;
     StreamWriter& operator=(const StreamWriter&) = delete;
@@ -120,7 +121,7 @@ class StreamWriter : public Waitable {
     std::unique_ptr<Impl> impl_;
 };
 
-class StreamReader : public Waitable {
+class KEYWAY_API StreamReader : public Waitable {
   public:
     StreamReader(const StreamReader&) = delete;
     StreamReader& operator=(const StreamReader&) = delete;
@@ -172,11 +173,12 @@ class StreamReader : public Waitable {
 
 /// Opens a stream to the owner of the endpoint that `capability` is for, and waits until it is accepted.
 /// Errors: as open_lane(), with WRITE in place of DEVICE.
-[[nodiscard]] Result<StreamWriter> open_stream(Connection& connection, const Capability& capability,
-                                               const StreamOptions& options = {},
-                                               Deadline deadline = Deadline::never());
+[[nodiscard]] KEYWAY_API Result<StreamWriter> open_stream(Connection& connection,
+                                                          const Capability& capability,
+                                                          const StreamOptions& options = {},
+                                                          Deadline deadline = Deadline::never());
 /// Takes an offered stream. Of the options only `spin` counts. Errors: as accept_lane().
-[[nodiscard]] Result<StreamReader> accept_stream(Connection& connection, const Received& offer,
-                                                 const StreamOptions& options = {});
+[[nodiscard]] KEYWAY_API Result<StreamReader> accept_stream(Connection& connection, const Received& offer,
+                                                            const StreamOptions& options = {});
 
 }  // namespace keyway

@@ -31,6 +31,7 @@
 #include <span>
 #include <string_view>
 
+#include "keyway/api.hpp"
 #include "keyway/connection.hpp"
 
 namespace keyway {
@@ -53,16 +54,16 @@ struct TopicOptions {
 /// Makes a topic that others can look up, as an endpoint is made; `Connection::close_endpoint` ends it.
 /// Returns the owner's capability: READ, WRITE, GRANT, REVOKE. Sending half. Errors: `bad_name`,
 /// `name_taken`, `not_allowed`, `limit`, `bad_argument`, `system`.
-Result<Capability> make_topic(Connection& connection, std::string_view name,
-                              const TopicOptions& options = {});
+KEYWAY_API Result<Capability> make_topic(Connection& connection, std::string_view name,
+                                         const TopicOptions& options = {});
 
 /// An event, to be given to `Connection::send`, `post` or `post_batch`.
-[[nodiscard]] Outgoing event_for(const Capability& topic, std::span<const std::byte> payload);
+[[nodiscard]] KEYWAY_API Outgoing event_for(const Capability& topic, std::span<const std::byte> payload);
 
 /// Publishes and waits for the verdict; under `block` waits for room until the deadline (`timed_out`).
 /// Sending half. Needs WRITE: `insufficient_rights`.
-Result<void> publish(Connection& connection, const Capability& topic, std::span<const std::byte> payload,
-                     Deadline deadline = Deadline::never());
+KEYWAY_API Result<void> publish(Connection& connection, const Capability& topic,
+                                std::span<const std::byte> payload, Deadline deadline = Deadline::never());
 inline Result<void> publish(Connection& connection, const Capability& topic, std::string_view text,
                             Deadline deadline = Deadline::never()) {
     return publish(connection, topic, std::as_bytes(std::span(text.data(), text.size())), deadline);
@@ -72,8 +73,8 @@ inline Result<void> publish(Connection& connection, const Capability& topic, std
 /// carries a READ capability and has the topic's id as its sequence. Needs READ and GRANT on the topic and a
 /// capability with PROCESS on the process's home endpoint. Returns the capability's id, for `revoke`. Errors:
 /// `insufficient_rights`, also when there is no such process; `not_grantable`, `full`, `table_full`.
-Result<std::uint32_t> subscribe_process(Connection& connection, const Capability& topic,
-                                        std::uint32_t process);
+KEYWAY_API Result<std::uint32_t> subscribe_process(Connection& connection, const Capability& topic,
+                                                   std::uint32_t process);
 
 /// An event as a subscriber sees it. The payload is a copy of our own, and is good until the next call for
 /// the same subscription.
@@ -91,7 +92,7 @@ struct Event {
     }
 };
 
-class Subscription : public Waitable {
+class KEYWAY_API Subscription : public Waitable {
   public:
     /// Needs READ on the topic. At most 24 a connection. Errors: `no_such_capability`, `expired`,
     /// `wrong_object`, `insufficient_rights`, `limit`, `system`.

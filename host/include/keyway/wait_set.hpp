@@ -39,6 +39,7 @@
 #include <memory>
 #include <vector>
 
+#include "keyway/api.hpp"
 #include "keyway/deadline.hpp"
 #include "keyway/result.hpp"
 #include "keyway/waitable.hpp"
@@ -50,7 +51,7 @@ struct WaitSetOptions {
     std::chrono::nanoseconds spin = std::chrono::microseconds(20);
 };
 
-class WaitSet : public Waitable {
+class KEYWAY_API WaitSet : public Waitable {
   public:
     /// Names an entry of this set. Never 0, never used twice.
     using Id = std::uint64_t;

@@ -3,6 +3,8 @@
 #include <memory>
 #include <utility>
 
+#include "keyway/api.hpp"
+
 namespace keyway {
 
 class Waitable;
@@ -29,7 +31,7 @@ struct Membership {
 ///
 /// A source that is in a WaitSet may be moved, and may be destroyed before the set or after it: the set
 /// follows it, and forgets it at its end.
-class Waitable {
+class KEYWAY_API Waitable {
   public:
     Waitable() = default;
     virtual ~Waitable() { leave(); }

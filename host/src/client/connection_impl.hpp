@@ -14,7 +14,7 @@ namespace keyway {
 /// The capability that an answer of the router describes.
 [[nodiscard]] Capability capability_of(const link::ControlMessage& reply);
 
-struct Connection::Impl {
+struct KEYWAY_HIDDEN Connection::Impl {
     Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
          link::LinkMemory mapped, const ConnectOptions& options);
     ~Impl();

@@ -42,7 +42,7 @@ struct LaneReceiver::State {
     bool corrupt = false;
 };
 
-struct Lane::Impl {
+struct KEYWAY_HIDDEN Lane::Impl {
     explicit Impl(client::ChannelEnd of);
 
     client::ChannelEnd end;  // outlives the halves, which point into it

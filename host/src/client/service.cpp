@@ -46,7 +46,7 @@ struct Bucket {
 
 }  // namespace
 
-struct Service::Impl {
+struct KEYWAY_HIDDEN Service::Impl {
     Impl(Connection& to, const ServiceOptions& limits, WaitSet waits)
         : connection(&to), options(limits), set(std::move(waits)) {}
 

@@ -30,7 +30,7 @@ struct StreamEnd {
     AbortReason our_reason;
 };
 
-struct StreamWriter::Impl : StreamEnd {
+struct KEYWAY_HIDDEN StreamWriter::Impl : StreamEnd {
     explicit Impl(client::ChannelEnd of);
     /// `timeout` when there is no room by the deadline.
     Result<std::uint64_t> wait_for_room(std::uint64_t bytes, Deadline deadline);
@@ -42,7 +42,7 @@ struct StreamWriter::Impl : StreamEnd {
     bool finished = false;
 };
 
-struct StreamReader::Impl : StreamEnd {
+struct KEYWAY_HIDDEN StreamReader::Impl : StreamEnd {
     explicit Impl(client::ChannelEnd of);
     /// How many bytes are there, at least `least`; fewer only at the end of the stream, 0 there.
     Result<std::uint64_t> wait_for_bytes(std::uint64_t least, Deadline deadline);

@@ -14,7 +14,7 @@
 
 namespace keyway {
 
-struct Subscription::Impl {
+struct KEYWAY_HIDDEN Subscription::Impl {
     enum class Step : std::uint8_t {
         kEvent,    ///< in `record`
         kNothing,  ///< nothing there, and the router knows how far we are

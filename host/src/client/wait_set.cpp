@@ -47,7 +47,7 @@ struct Found {
 
 }  // namespace
 
-struct WaitSet::Impl {
+struct KEYWAY_HIDDEN WaitSet::Impl {
     UniqueFd epoll;
     UniqueFd bell;
     UniqueFd clock;  // makes the set's descriptor readable when a timer is due

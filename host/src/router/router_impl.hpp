@@ -60,7 +60,7 @@ enum class Watch : std::uint8_t { kListener = 1, kWake, kSocket, kPidfd, kBell, 
 
 }  // namespace router
 
-struct Router::Impl {
+struct KEYWAY_HIDDEN Router::Impl {
     explicit Impl(RouterOptions options);
     ~Impl();
     Impl(const Impl&) = delete;
