@@ -43,8 +43,11 @@ constexpr Place measure(void (Struct::*set)(Value) noexcept, Value (Struct::*get
         width += is_set ? 1U : 0U;
         before = is_set;
     }
+    if (runs != 1) {
+        return {999, 999};
+    }
     const std::uint64_t all = ~std::uint64_t{0} >> (64 - width);
-    return runs == 1 && (ones.*get)() == all ? Place{lsb, width} : Place{999, 999};
+    return (ones.*get)() == all ? Place{lsb, width} : Place{999, 999};
 }
 
 struct CppConstant {
