@@ -223,6 +223,9 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.delivered");
     }
+    if (outcome.created != 0 && core::slot_of(outcome.created) == core::slot_of(header.carried())) {
+        moved_away(header.carried(), outcome.created);
+    }
     if (outcome.verdict == Verdict::kFull) {
         const bool waits = (header.flags() & flag::kNoWait) == 0 && !link.closing;
         if (rings.full_topic() != 0) {

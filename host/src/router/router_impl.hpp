@@ -146,6 +146,8 @@ struct Router::Impl {
     std::uint32_t end_tree(core::SlotId slot, bool self, core::ProcessId by);
     /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
+    /// A capability was moved to another owner: `from` names nothing any more, it is `to` now.
+    void moved_away(core::CapabilityId from, core::CapabilityId to);
 
     // --- auditing.cpp ---
     Result<void> open_audit();
@@ -234,12 +236,14 @@ struct Router::Impl {
     /// One write, however many subscribe.
     void publish(core::ObjectId topic, const Header& header, std::span<const std::byte> payload);
     Result<void> move_topic(core::ObjectId id, router::Topic& topic);
-    void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
+    static void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
     void wake_topics();
     /// The topic is about to end, its subscribers' capabilities before it: they shall not take it for a
     /// recall.
     void end_topic_ring(core::ObjectId object);
     void topic_capability_ended(core::SlotId slot, core::CapabilityId id, core::ObjectId object);
+    /// Whoever subscribed by this capability, which is no longer its own, reads no further.
+    static void recall_subscriber(router::Topic& topic, core::CapabilityId id);
     /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
     bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);
 

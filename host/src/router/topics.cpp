@@ -385,6 +385,17 @@ void Router::Impl::end_topic_ring(ObjectId object) {
     }
 }
 
+void Router::Impl::recall_subscriber(Topic& topic, CapabilityId id) {
+    const auto ended = std::erase_if(topic.subscribers, [&](Subscriber& reader) {
+        if (reader.capability != id) {
+            return false;
+        }
+        close_subscription(topic, reader, Status::kRevoked);
+        return true;
+    });
+    topic.stale = topic.stale || ended != 0;
+}
+
 void Router::Impl::topic_capability_ended(SlotId slot, CapabilityId id, ObjectId object) {
     const auto found = topics_.find(object);
     if (found == topics_.end()) {
@@ -392,14 +403,7 @@ void Router::Impl::topic_capability_ended(SlotId slot, CapabilityId id, ObjectId
     }
     Topic& topic = found->second;
     if (directory_.root(object) != slot) {
-        const auto ended = std::erase_if(topic.subscribers, [&](Subscriber& reader) {
-            if (reader.capability != id) {
-                return false;
-            }
-            close_subscription(topic, reader, Status::kRevoked);
-            return true;
-        });
-        topic.stale = topic.stale || ended != 0;
+        recall_subscriber(topic, id);
         return;
     }
     // The topic's existence. What is in the ring may still be read.
