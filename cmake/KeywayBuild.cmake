@@ -19,7 +19,15 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   add_compile_options(-Wno-restrict) # g++ 12 sees overlaps in std::string's operator+ that can't be (its bug 105651)
 endif()
 
-if(KEYWAY_SANITIZE)
+if(KEYWAY_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "KEYWAY_FUZZ needs clang, which has libFuzzer")
+  endif()
+  # Warnings are g++'s to find; clang's further ones are not errors here.
+  add_compile_options(-Wno-error -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(KEYWAY_SANITIZED=1)
+elseif(KEYWAY_SANITIZE)
   # Half of the time to compile what -O2 -g takes, and reports still name file and line.
   add_compile_options(-O1 -g1 -fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KEYWAY_SANITIZE})
