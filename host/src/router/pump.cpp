@@ -156,6 +156,9 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
         link.choked = !link.closing &&
                       (!link.pending_notices.empty() || !link.notices->has_room(sizeof(link::NoticeBody)));
         if (link.choked) {
+            if (link.notices->corrupt()) {
+                doom(link, Status::kCorrupt);
+            }
             break;
         }
         const ring::Poll poll = link.submissions->peek(record);
@@ -166,10 +169,14 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
             doom(link, Status::kCorrupt);
             break;
         }
+        served_request_ = false;
         if (!judge(link, record)) {
             break;
         }
         ++count;
+        if (served_request_) {
+            break;  // a request can take as long as many messages: others first
+        }
     }
     if (count != 0) {
         link.submissions->release();
@@ -201,6 +208,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
         link.submissions->advance();
         serve_record(link, request);
+        served_request_ = true;
         return true;
     }
     if (!may_go_on()) {

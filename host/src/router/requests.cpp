@@ -55,7 +55,7 @@ bool gives_authority(Request what) {
 void Router::Impl::serve(Link& link) {
     const std::uint32_t serial = link.serial;
     const core::ProcessId id = link.id;
-    for (int i = 0; i < kRequestsPerTurn; ++i) {
+    for (int i = 0; i < kRequestsPerTurn && (i == 0 || !control_share_used()); ++i) {
         ControlMessage request;
         iovec part{&request, sizeof request};
         msghdr packet{};

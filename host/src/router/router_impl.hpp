@@ -74,6 +74,8 @@ struct Router::Impl {
 
     void take_over_requests();  ///< what other threads have left for us
     void handle_events(int timeout_ms);
+    /// True when requests and newcomers have had their share of this look at the descriptors.
+    [[nodiscard]] bool control_share_used() const;
     void sleep();
     void drain(router::Link& link);
     void drain_all();
@@ -303,6 +305,8 @@ struct Router::Impl {
 
     std::uint64_t origin_ns_ = 0;
     std::uint64_t now_ns_ = 0;
+    std::uint64_t control_until_ns_ = 0;
+    bool served_request_ = false;  ///< the last record that was judged was a request
     std::uint32_t next_serial_ = 1;
     Counters counters_;
 
