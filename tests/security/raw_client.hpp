@@ -56,8 +56,12 @@ class RawClient {
         if (auto sent = link::send_control(socket.get(), message, fds); !sent) {
             return sent.error();
         }
-        if (progress_) {
+        for (int round = 0; progress_ && round < 100; ++round) {
             progress_();
+            pollfd wanted{socket.get(), POLLIN, 0};
+            if (::poll(&wanted, 1, 0) == 1) {
+                break;
+            }
         }
         return link::receive_control(socket.get(), Deadline::in(std::chrono::seconds(30)));
     }

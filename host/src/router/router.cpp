@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/sigpipe_guard.hpp"
@@ -199,13 +200,16 @@ void Router::Impl::handle_events(int timeout_ms) {
     epoll_event events[64];
     const int count = ::epoll_wait(epoll_.get(), events, 64, timeout_ms);
     control_until_ns_ = Deadline::clock_ns() + kControlShareNs;
+    bool asked = false;  // the first is served in any case
     for (int i = 0; i < count; ++i) {
         const std::uint64_t tag = events[i].data.u64;
         const auto watch = static_cast<Watch>(tag >> 56);
         // What asks for work waits for the next look, and is reported again; by then others come first. A
         // bell is reported once, and an end has no work in it that anybody else could order.
-        if ((watch == Watch::kListener || watch == Watch::kSocket) && control_share_used()) {
-            continue;
+        if (watch == Watch::kListener || watch == Watch::kSocket) {
+            if (std::exchange(asked, true) && control_share_used()) {
+                continue;
+            }
         }
         if (watch == Watch::kListener) {
             accept_all();
