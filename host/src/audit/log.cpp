@@ -11,6 +11,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/crash_point.hpp"
 #include "audit/reader.hpp"
 #include "base/check.hpp"
 
@@ -201,6 +202,7 @@ bool Log::append(std::span<const Record> records) {
     std::byte* at = std::ranges::copy(head_bytes, frame_.data()).out;
     at = std::ranges::copy(body, at).out;
     std::ranges::copy(std::as_bytes(std::span(seal)), at);
+    KEYWAY_CRASH_POINT("audit.framed");
     if (!write_at(segment_.get(), frame_, offset_)) {
         const int error = errno;
         // So that what is on disk always ends with a whole frame, if the disk lets us do even that.
@@ -208,6 +210,7 @@ bool Log::append(std::span<const Record> records) {
         errno = error;
         return false;
     }
+    KEYWAY_CRASH_POINT("audit.written");
     const Head before = head_;
     head_.frame = frame.number;
     head_.newest = seal;
@@ -215,6 +218,7 @@ bool Log::append(std::span<const Record> records) {
         head_ = before;
         return false;
     }
+    KEYWAY_CRASH_POINT("audit.counted");
     offset_ += frame_.size();
     return true;
 }

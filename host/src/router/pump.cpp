@@ -179,7 +179,9 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
         }
     }
     if (count != 0) {
+        KEYWAY_CRASH_POINT("judge.told");
         link.submissions->release();
+        KEYWAY_CRASH_POINT("judge.released");
         touch_sender(link);
     }
     return count;
@@ -224,6 +226,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.taken");
     }
+    KEYWAY_CRASH_POINT("judge.taken");
     core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
     if (rings.decohered() || (outcome.verdict == Verdict::kCarriedExpired && rings.carries_qubit())) {
         outcome.verdict = Verdict::kDecohered;
@@ -231,6 +234,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.delivered");
     }
+    KEYWAY_CRASH_POINT("judge.routed");
     if (outcome.created != 0 && core::slot_of(outcome.created) == core::slot_of(header.carried())) {
         moved_away(header.carried(), outcome.created);
     }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "router/router_impl.hpp"
+#include "base/crash_point.hpp"
 
 namespace keyway {
 
@@ -101,6 +102,7 @@ void Router::Impl::serve_record(Link& link, const ControlMessage& request) {
     } else {
         answer(link, request, reply);
     }
+    KEYWAY_CRASH_POINT("answer.done");
     if (!link::send_control(link.socket.get(), reply.message, reply.fds())) {
         doom(link, Status::kBadRequest);
     }

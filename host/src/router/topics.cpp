@@ -12,6 +12,7 @@
 #include <bit>
 
 #include "ring/park.hpp"
+#include "base/crash_point.hpp"
 #include "router/router_impl.hpp"
 
 namespace keyway {
@@ -352,6 +353,7 @@ void Router::Impl::publish(ObjectId id, const Header& header, std::span<const st
     Topic& topic = topics_.find(id)->second;
     const std::uint64_t sequence = topic.writer->sequence();
     topic.written_bytes += topic.writer->write(header, payload);
+    KEYWAY_CRASH_POINT("publish.written");
     ++topic.events;
     if (!topic.recent.empty()) {
         topic.recent[sequence % topic.recent.size()] =
