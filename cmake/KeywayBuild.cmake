@@ -12,7 +12,12 @@ target_compile_options(keyway_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wcast-qual
   -Wformat=2 -Wundef -Wvla
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wextra-semi>
-  -fno-omit-frame-pointer -fstack-protector-strong)
+  -fno-omit-frame-pointer -fstack-protector-strong -fstack-clash-protection
+  $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection>)
+# Programs: at any address, with nothing left writable that need not be.
+target_link_options(keyway_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+include(CheckPIESupported)
+check_pie_supported()
 target_compile_definitions(keyway_flags INTERFACE _GNU_SOURCE)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -363,7 +363,12 @@ void KillStage::meet_callee() {
 void KillStage::meet_publisher() {
     std::optional<Subscription> news;
     while (!news && !victim_ended()) {
-        if (const auto topic = partner_->lookup(name_); topic && board_->joined) {
+        if (!board_->joined) {
+            std::this_thread::yield();  // it makes the topic yet; each look-up would give us one more
+                                        // capability
+            continue;
+        }
+        if (const auto topic = partner_->lookup(name_)) {
             if (auto opened = Subscription::open(*partner_, *topic)) {
                 news.emplace(std::move(*opened));
             }

@@ -11,9 +11,9 @@
 #include <ctime>
 #include <utility>
 
-#include "base/crash_point.hpp"
 #include "audit/reader.hpp"
 #include "base/check.hpp"
+#include "base/crash_point.hpp"
 
 namespace keyway::audit {
 
@@ -72,6 +72,7 @@ Result<std::unique_ptr<Log>> Log::open(LogOptions options) {
         return key.error();
     }
     std::unique_ptr<Log> log(new Log(std::move(options), *key));
+    wipe(*key);
     log->directory_ = std::move(directory);
     if (auto begun = log->continue_at_end(); !begun) {
         return begun.error();
@@ -381,16 +382,16 @@ bool Log::flush() {
 }
 
 Log::~Log() {
-    if (!thread_.joinable()) {
-        return;
+    if (thread_.joinable()) {
+        flush();
+        {
+            const std::lock_guard lock(mutex_);
+            stop_ = true;
+            wake_.notify_one();
+        }
+        thread_.join();
     }
-    flush();
-    {
-        const std::lock_guard lock(mutex_);
-        stop_ = true;
-        wake_.notify_one();
-    }
-    thread_.join();
+    wipe(key_);
 }
 
 }  // namespace keyway::audit
