@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "audit/reader.hpp"
+#include "kill_cells.hpp"
 #include "kill_stage.hpp"
 
 using namespace std::chrono_literals;
@@ -26,32 +27,9 @@ using namespace std::chrono_literals;
 namespace keyway::test {
 namespace {
 
-struct Cell {
-    Role role;
-    const char* label;
-};
-
-constexpr Cell kCells[] = {
-    {Role::kClient, "put.reserved"},       {Role::kClient, "put.filled"},
-    {Role::kClient, "put.committed"},      {Role::kClient, "verdict.known"},
-    {Role::kClient, "ask.sent"},           {Role::kClient, "take.seen"},
-    {Role::kCallee, "take.seen"},          {Role::kCallee, "take.advanced"},
-    {Role::kCallee, "take.released"},      {Role::kCallee, "put.reserved"},
-    {Role::kCallee, "put.committed"},      {Role::kCallee, "verdict.known"},
-    {Role::kCallee, "ask.answered"},       {Role::kPublisher, "put.filled"},
-    {Role::kPublisher, "put.committed"},   {Role::kPublisher, "verdict.known"},
-    {Role::kPublisher, "ask.answered"},    {Role::kSubscriber, "event.taken"},
-    {Role::kSubscriber, "event.told"},     {Role::kSubscriber, "ask.answered"},
-    {Role::kGranter, "put.committed"},     {Role::kGranter, "verdict.known"},
-    {Role::kGranter, "ask.sent"},          {Role::kGranter, "ask.answered"},
-    {Role::kRegionOwner, "recall.fresh"},  {Role::kRegionOwner, "recall.copied"},
-    {Role::kRegionOwner, "recall.moved"},  {Role::kRegionOwner, "ask.sent"},
-    {Role::kRegionOwner, "put.committed"},
-};
 constexpr const char* kRouterLabels[] = {"judge.taken",    "judge.routed",  "judge.told",
                                          "judge.released", "answer.done",   "publish.written",
                                          "audit.framed",   "audit.written", "audit.counted"};
-constexpr const char* kWays[] = {"kill", "stop", "exit", "exec"};
 
 std::mt19937_64 dice_of_this_run() {
     const char* given = std::getenv("KEYWAY_SEED");

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,8 @@ RouterOptions router_options(const std::filesystem::path& folder) {
     options.capability_slots = 1024;
     options.socket = folder / "router.sock";
     options.audit.directory = folder / "log";
+    options.audit.segment_bytes = 16U << 20;
+    options.audit.keep = 16;
     options.spin = 5us;
     return options;
 }
@@ -84,6 +87,7 @@ KillStage::KillStage(const std::string& router_ends_at, const std::string& how) 
     ::signal(SIGPIPE, SIG_IGN);
     std::string name = std::filesystem::temp_directory_path() / "keyway-kill-XXXXXX";
     folder_ = ::mkdtemp(name.data());
+    ::chmod(folder_.c_str(), 0755);  // for attackers, who are nobody
     void* page = ::mmap(nullptr, sizeof(Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     board_ = new (page) Board{};
     start_router(router_ends_at, how);
@@ -196,6 +200,8 @@ bool KillStage::play(Role role, const std::string& label, int turn, const std::s
     noticed_ms_ = static_cast<double>(Deadline::clock_ns() - died) / 1e6;
     while (partner_->try_receive()) {  // what the victim had sent, and whatever it was told of its end
     }
+    EXPECT_FALSE(WIFSIGNALED(victim_status_) && WTERMSIG(victim_status_) == SIGABRT)
+        << "the victim met an error that it should not have met";
     if (how == "stop") {
         EXPECT_TRUE(WIFEXITED(victim_status_) && WEXITSTATUS(victim_status_) == kCameToItsEnd)
             << "who was only stopped did not come to its end: " << victim_status_;
