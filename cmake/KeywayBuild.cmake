@@ -12,14 +12,27 @@ target_compile_options(keyway_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wsign-conversion -Wcast-qual
   -Wformat=2 -Wundef -Wvla
   $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast -Wextra-semi>
-  -fno-omit-frame-pointer -fstack-protector-strong)
+  -fno-omit-frame-pointer -fstack-protector-strong -fstack-clash-protection
+  $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection>)
+# Programs: at any address, with nothing left writable that need not be.
+target_link_options(keyway_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+include(CheckPIESupported)
+check_pie_supported()
 target_compile_definitions(keyway_flags INTERFACE _GNU_SOURCE)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   add_compile_options(-Wno-restrict) # g++ 12 sees overlaps in std::string's operator+ that can't be (its bug 105651)
 endif()
 
-if(KEYWAY_SANITIZE)
+if(KEYWAY_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "KEYWAY_FUZZ needs clang, which has libFuzzer")
+  endif()
+  # Warnings are g++'s to find; clang's further ones are not errors here.
+  add_compile_options(-Wno-error -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=address,undefined)
+  add_compile_definitions(KEYWAY_SANITIZED=1)
+elseif(KEYWAY_SANITIZE)
   # Half of the time to compile what -O2 -g takes, and reports still name file and line.
   add_compile_options(-O1 -g1 -fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KEYWAY_SANITIZE})

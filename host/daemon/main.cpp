@@ -24,6 +24,7 @@ struct Options {
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
     bool check_policy = false;
+    bool unconfined = false;
 };
 
 void describe(CLI::App& app, Options& options) {
@@ -65,10 +66,12 @@ void describe(CLI::App& app, Options& options) {
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();
     app.add_flag("--check-policy", options.check_policy, "Say whether the policy file is good, and end");
+    app.add_flag("--unconfined", options.unconfined,
+                 "Go on without the system call filter, for debuggers and profilers");
     app.footer(
         "Signals: SIGTERM and SIGINT end it after what was submitted is routed; SIGHUP reads the policy "
         "again.\n"
-        "Exit codes: 0 ended in order, 1 faulty policy, 2 wrong usage, 3 can't listen.");
+        "Exit codes: 0 ended in order, 1 faulty policy, 2 wrong usage, 3 can't listen, 4 can't be confined.");
 }
 
 int check_policy(const std::string& file) {
@@ -114,5 +117,6 @@ int main(int argc, char** argv) {
                                      .qubit_ledger = options.qubit_ledger,
                                      .spin = std::chrono::microseconds(options.spin_us)},
                           .policy_file = options.policy,
-                          .on_ready = {}});
+                          .on_ready = {},
+                          .confined = !options.unconfined});
 }

@@ -11,6 +11,7 @@
 
 #include "base/check.hpp"
 #include "base/fd.hpp"
+#include "daemon/confine.hpp"
 #include "daemon/log.hpp"
 #include "daemon/systemd.hpp"
 #include "router/policy_faults.hpp"
@@ -111,6 +112,13 @@ int serve(ServeOptions options) {
         options.router.listening_socket >= 0 ? "the service manager's socket" : options.router.socket;
     const std::size_t rules = options.router.policy.rules.size();
     options.router.log = log_info;
+    if (options.confined) {
+        if (const std::string why = confine(); !why.empty()) {
+            log(Severity::kError,
+                "can't give up what a router does not need (" + why + "); --unconfined goes on all the same");
+            return exit_code::kCannotConfine;
+        }
+    }
     Router router(std::move(options.router));
     if (auto started = router.start(); !started) {
         log(Severity::kError,

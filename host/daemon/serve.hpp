@@ -23,6 +23,7 @@ inline constexpr int kOk = 0;
 inline constexpr int kBadPolicy = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kCannotListen = 3;
+inline constexpr int kCannotConfine = 4;
 }  // namespace exit_code
 
 struct ServeOptions {
@@ -31,6 +32,9 @@ struct ServeOptions {
     std::optional<std::filesystem::path> policy_file;
     /// Called once processes can connect.
     std::function<void()> on_ready;
+    /// Give up all that a router does not need before anybody is served (confine.hpp). Not for a process that
+    /// does other things too.
+    bool confined = false;
 };
 
 /// Serves until a signal ends it; returns the process's exit code. Call it from `main` before there are other

@@ -1,9 +1,13 @@
 // The log on disk: what was pushed is there, over restarts, rotation and a disk that is full.
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
 
 #include <atomic>
 #include <fstream>
@@ -15,6 +19,54 @@
 namespace keyway::audit {
 
 class LogTest : public LogFolder {};
+
+#ifndef KEYWAY_SANITIZED
+// Whether these bytes lie anywhere in our memory that can be written, but where they are meant to.
+static bool in_memory(const std::vector<unsigned char>& inverted) {
+    std::ifstream maps("/proc/self/maps");
+    const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
+    std::vector<unsigned char> bytes;
+    for (std::string line; std::getline(maps, line);) {
+        unsigned long from = 0;
+        unsigned long to = 0;
+        char rights[5] = {};
+        if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, rights) != 3 || rights[1] != 'w' ||
+            to - from > 64U << 20) {
+            continue;
+        }
+        bytes.resize(to - from);
+        const ssize_t have = ::pread(memory.get(), bytes.data(), bytes.size(), static_cast<off_t>(from));
+        const auto end = bytes.begin() + std::max<ssize_t>(have, 0);
+        const auto same = [](unsigned char a, unsigned char b) {
+            return a == static_cast<unsigned char>(~b);
+        };
+        const bool found = std::search(bytes.begin(), end, inverted.begin(), inverted.end(), same) != end;
+        ::explicit_bzero(bytes.data(), bytes.size());
+        if (found) {
+            return true;
+        }
+    }
+    return false;
+}
+
+TEST_F(LogTest, leaves_no_key_in_memory) {
+    auto log = Log::open(options()).value();
+    log->push(record(1));
+    log->flush();
+    std::vector<unsigned char> inverted(sizeof(Key));
+    {
+        const UniqueFd file(::open(key_file_.c_str(), O_RDONLY | O_CLOEXEC));
+        unsigned char byte = 0;
+        for (unsigned char& to : inverted) {
+            ASSERT_EQ(::read(file.get(), &byte, 1), 1);
+            to = static_cast<unsigned char>(~byte);
+        }
+    }
+    EXPECT_TRUE(in_memory(inverted)) << "the log needs it";
+    log.reset();
+    EXPECT_FALSE(in_memory(inverted));
+}
+#endif
 
 TEST_F(LogTest, what_was_pushed_is_there_in_its_order) {
     {

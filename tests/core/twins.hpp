@@ -98,6 +98,15 @@ class Twins {
         compare();
     }
 
+    /// Any header at all, as the message of one of the processes.
+    void judge_any(std::uint32_t chooses_sender, const Header& header) {
+        const auto all = processes();
+        if (!all.empty()) {
+            judge(all[chooses_sender % all.size()], header);
+            compare();
+        }
+    }
+
     /// Uses every free slot `generations` times, so that ids come round again soon.
     void age(std::uint32_t generations) {
         const auto process = static_cast<ProcessId>(processes().front());
@@ -322,6 +331,10 @@ class Twins {
         while (random.one_in(5)) {
             damage(header, random);
         }
+        judge(link, header);
+    }
+
+    void judge(std::uint32_t link, const Header& header) {
         ++tally_.messages;
 
         const Outcome got = real_.send(static_cast<ProcessId>(link), header);

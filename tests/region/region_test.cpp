@@ -176,4 +176,19 @@ TEST_F(RegionsOfAPoorProcess, what_was_moved_to_somebody_is_paid_for_by_its_make
     EXPECT_TRUE(succeeded(StableRegion::create(carol_, 32'768)));
 }
 
+TEST_F(Regions, mapping_and_moving_on_in_turns_does_not_fill_the_routers_books) {
+    auto region = RevocableRegion::create(alice_, 4096).value();
+    const auto grant = alice_.derive(region.capability(), {.rights = right::kRead | right::kGrant}).value();
+    ASSERT_TRUE(succeeded(alice_.move(grant, to_bob_)));
+    const Capability to_each_other[] = {bob_.lookup("carol").value(), carol_.lookup("bob").value()};
+    Connection* const both[] = {&bob_, &carol_};
+    for (std::size_t turn = 0; turn < 50; ++turn) {
+        Connection& holder = *both[turn % 2];
+        const Capability held = holder.inspect(next(holder).carried()).value();
+        ASSERT_TRUE(succeeded(ask(holder, Request::kRegionMap, held.id)));
+        ASSERT_TRUE(succeeded(holder.move(held, to_each_other[turn % 2])));
+    }
+    EXPECT_LE(holders(), 3U);
+}
+
 }  // namespace keyway::test

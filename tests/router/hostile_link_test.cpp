@@ -133,6 +133,23 @@ TEST_F(HostileLink, a_head_that_runs_ahead_or_backwards_closes_the_link_once_it_
     expect_honest_unharmed();
 }
 
+TEST_F(HostileLink, a_notice_head_that_can_not_be_closes_the_link) {
+    Header forged;
+    forged.set_version(kVersionMajor);
+    forged.set_type(static_cast<std::uint8_t>(Type::kData));
+    forged.set_capability(0x00100FFF);
+    ring::NativeAtomics::store(memory().shared().notices.head, std::uint64_t{1} << 40,
+                               std::memory_order_release);
+    // Refusals, until the router needs to know what was read of them.
+    for (const Deadline patience = Deadline::in(30s);
+         router_.counters().links_quarantined == 0 && !patience.passed();) {
+        [[maybe_unused]] const auto put = attacker_.impl().sending.put(forged, {});
+        attacker_.impl().sending.ring_bell();
+    }
+    expect_quarantined();
+    expect_honest_unharmed();
+}
+
 TEST_F(HostileLink, random_bytes_all_over_its_memory_hurt_nobody_else) {
     const char* given = std::getenv("KEYWAY_SEED");
     const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0))

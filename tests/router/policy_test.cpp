@@ -40,6 +40,15 @@ std::string example() {
     return text.str();
 }
 
+TEST(Policy, MayHaveAnyLetterInItsComments) {
+    EXPECT_EQ(
+        parsed("\xEF\xBB\xBFversion = 1 # für \"alle\n#ö'\n[[rule]]\nwho = { everyone = true }").rules.size(),
+        1U);
+    EXPECT_EQ(parsed("version = 1\n[[rule]]\nwho = { everyone = true }\nregister = ['a', \"\"\"b\"\"\"] # ü")
+                  .rules.size(),
+              1U);
+}
+
 TEST(Policy, AnEmptyPolicyAllowsNothingAndHasTheDefaultLimits) {
     const Policy policy = parsed("version = 1\n");
     EXPECT_TRUE(policy.rules.empty());
@@ -182,6 +191,15 @@ constexpr const char* kAll = "[[rule]]\nwho = { everyone = true }\n";
 const Fault kFaults[] = {
     {"NotToml", "version 1", 1, 9, {"not valid TOML"}},
     {"UnfinishedString", "version = 1\n[[rule]]\nregister = [\"wordcount]", 3, 24, {"not valid TOML"}},
+    {"OddLetterAsAKey", "version = 1\n# fünf\nö = 1", 3, 1, {"comments only"}},
+    {"OddBlankBeforeAValue", "version = 1\n[audit]\non_failure =\xCC\x8A 'stop'", 3, 13, {"comments only"}},
+    {"OddLetterInAString",
+     "version = 1\n[audit]\non_failure = \"'#\\\" st\xC3\xB6p\"",
+     3,
+     22,
+     {"comments only"}},
+    {"OddLetterBehindALongString", "version = 1\nx = \"\"\"#\n\"\"\"\"\"ö", 3, 6, {"comments only"}},
+    {"OddLetterBehindAnUnfinishedString", "version = 88\"\xEF\xBB\xA6", 1, 14, {"comments only"}},
     {"NotUtf8", "version = 1 # \xff", 1, 14, {"not valid TOML"}},
     {"DuplicateKey", "version = 1\nversion = 1", 2, 11, {"given twice", "version"}},
     {"HeaderWithoutName", "version = 1\n  [[ =rule]]", 2, 6, {"a table's name is missing", "[[rule]]"}},

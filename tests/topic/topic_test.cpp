@@ -242,6 +242,55 @@ TEST_F(Topics, who_has_unsubscribed_is_recalled_all_the_same) {
     EXPECT_EQ(raw.find("after"), std::string_view::npos);
 }
 
+TEST_F(Topics, who_moves_its_capability_on_reads_no_further) {
+    const Capability topic = make();
+    Connection other = connect();
+    other.register_endpoint("other").value();
+    const Capability to_other = publisher_.lookup("other").value();
+    const Capability read = publisher_.derive(topic, {.rights = right::kRead | right::kGrant}).value();
+    auto news = Subscription::open(publisher_, read).value();
+    ASSERT_TRUE(succeeded(say(topic, "before")));
+    ASSERT_TRUE(succeeded(publisher_.move(read, to_other)));
+    ASSERT_TRUE(succeeded(say(topic, "after")));
+
+    EXPECT_EQ(heard(news), "before");
+    EXPECT_EQ(heard(news), "revoked");
+    const auto raw = std::string_view(reinterpret_cast<const char*>(news.impl().memory.base()),
+                                      broadcast::kControlBytes + news.impl().ring_bytes);
+    EXPECT_EQ(raw.find("after"), std::string_view::npos);
+    // It is the other's now.
+    const auto moved = other.receive(Deadline::in(10s)).value();
+    auto theirs = Subscription::open(other, other.inspect(moved.carried()).value()).value();
+    ASSERT_TRUE(succeeded(say(topic, "more")));
+    EXPECT_EQ(heard(theirs), "more");
+}
+
+TEST_F(Topics, who_moves_its_capability_on_and_dies_leaves_nothing_behind) {
+    const Capability topic = make();
+    Connection other = connect();
+    other.register_endpoint("other").value();
+    {
+        Connection mover = connect();
+        mover.register_endpoint("mover").value();
+        const Capability to_mover = publisher_.lookup("mover").value();
+        publisher_.give(topic, to_mover, right::kRead | right::kGrant, 1).value();
+        const auto given = mover.receive(Deadline::in(10s)).value();
+        const Capability read = mover.inspect(given.carried()).value();
+        // By hand, so that nothing unsubscribes: it dies.
+        link::ControlMessage request;
+        request.request = static_cast<std::uint8_t>(Request::kSubscribe);
+        request.capability = read.id;
+        ASSERT_TRUE(succeeded(mover.impl().request(request)));
+        ASSERT_TRUE(succeeded(mover.move(read, mover.lookup("other").value())));
+    }
+    // Its link is gone once its name is free again.
+    const Deadline patience = Deadline::in(10s);
+    while (!other.register_endpoint("mover") && !patience.passed()) {
+    }
+    fill(topic, 3);
+    EXPECT_EQ(listed().at("subscribers").size(), 0U);
+}
+
 TEST_F(Topics, a_subscription_ends_with_the_lifetime_of_its_capability) {
     const Capability topic = make();
     const Capability brief = publisher_.derive(topic, {.rights = right::kRead, .lifetime = 1ms}).value();

@@ -20,6 +20,14 @@ void ready() {
     KEYWAY_CHECK(kDone);
 }
 
+// The caller's copy is the only one.
+Result<Key> handed_over(Key& key) {
+    Result<Key> copy(Key{});  // not of the key itself, which would leave a copy in between
+    *copy = key;
+    wipe(key);
+    return copy;
+}
+
 template <typename T>
 std::span<const std::byte> before_seal(const T& what) {
     return std::as_bytes(std::span(&what, 1)).first(offsetof(T, seal));
@@ -37,6 +45,8 @@ Seal seal_of(const Key& key, const Seal& before, std::initializer_list<std::span
         ::crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
     }
     ::crypto_generichash_final(&state, seal.data(), seal.size());
+    ::sodium_memzero(&state, sizeof state);  // it had the key in it,
+    ::sodium_stackzero(2048);                // and so had the frames of the functions above
     return seal;
 }
 
@@ -68,6 +78,10 @@ std::array<char, 16> this_boot() {
     return kBoot;
 }
 
+void wipe(Key& key) {
+    ::sodium_memzero(key.data(), key.size());
+}
+
 Result<Key> load_key(const std::filesystem::path& path, bool make) {
     ready();
     Key key{};
@@ -81,9 +95,10 @@ Result<Key> load_key(const std::filesystem::path& path, bool make) {
         if (!file || ::write(file.get(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
             ::fsync(file.get()) != 0 ||
             ::renameat2(AT_FDCWD, unfinished.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
+            wipe(key);
             return Error::system();
         }
-        return key;
+        return handed_over(key);
     }
     if (!file) {
         return Error::system();
@@ -91,9 +106,10 @@ Result<Key> load_key(const std::filesystem::path& path, bool make) {
     char more = 0;
     if (::read(file.get(), key.data(), key.size()) != static_cast<ssize_t>(key.size()) ||
         ::read(file.get(), &more, 1) != 0) {
+        wipe(key);
         return Status::kCorrupt;
     }
-    return key;
+    return handed_over(key);
 }
 
 std::string segment_name(std::uint64_t number) {

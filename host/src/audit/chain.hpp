@@ -85,6 +85,9 @@ static_assert(sizeof(Head) == 120);
 /// `system`; `corrupt` when it has another size.
 Result<Key> load_key(const std::filesystem::path& file, bool make);
 
+/// Overwrites a key that is not needed any more, whatever the compiler thinks of that.
+void wipe(Key& key);
+
 [[nodiscard]] std::string segment_name(std::uint64_t number);
 /// The segment's number; 0 when the file is none.
 [[nodiscard]] std::uint64_t segment_number(const std::string& file_name);

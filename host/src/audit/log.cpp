@@ -13,6 +13,7 @@
 
 #include "audit/reader.hpp"
 #include "base/check.hpp"
+#include "base/crash_point.hpp"
 
 namespace keyway::audit {
 
@@ -71,6 +72,7 @@ Result<std::unique_ptr<Log>> Log::open(LogOptions options) {
         return key.error();
     }
     std::unique_ptr<Log> log(new Log(std::move(options), *key));
+    wipe(*key);
     log->directory_ = std::move(directory);
     if (auto begun = log->continue_at_end(); !begun) {
         return begun.error();
@@ -201,6 +203,7 @@ bool Log::append(std::span<const Record> records) {
     std::byte* at = std::ranges::copy(head_bytes, frame_.data()).out;
     at = std::ranges::copy(body, at).out;
     std::ranges::copy(std::as_bytes(std::span(seal)), at);
+    KEYWAY_CRASH_POINT("audit.framed");
     if (!write_at(segment_.get(), frame_, offset_)) {
         const int error = errno;
         // So that what is on disk always ends with a whole frame, if the disk lets us do even that.
@@ -208,6 +211,7 @@ bool Log::append(std::span<const Record> records) {
         errno = error;
         return false;
     }
+    KEYWAY_CRASH_POINT("audit.written");
     const Head before = head_;
     head_.frame = frame.number;
     head_.newest = seal;
@@ -215,6 +219,7 @@ bool Log::append(std::span<const Record> records) {
         head_ = before;
         return false;
     }
+    KEYWAY_CRASH_POINT("audit.counted");
     offset_ += frame_.size();
     return true;
 }
@@ -377,16 +382,16 @@ bool Log::flush() {
 }
 
 Log::~Log() {
-    if (!thread_.joinable()) {
-        return;
+    if (thread_.joinable()) {
+        flush();
+        {
+            const std::lock_guard lock(mutex_);
+            stop_ = true;
+            wake_.notify_one();
+        }
+        thread_.join();
     }
-    flush();
-    {
-        const std::lock_guard lock(mutex_);
-        stop_ = true;
-        wake_.notify_one();
-    }
-    thread_.join();
+    wipe(key_);
 }
 
 }  // namespace keyway::audit

@@ -1,12 +1,14 @@
 #pragma once
 
-// Places at which a test kills the process, to see what is left: compiled into the crash tests' own build of
-// the library (KEYWAY_CRASH_POINTS) and nothing at all anywhere else.
+// Places at which a test makes the process end or stand still, to see what is left: compiled into the crash
+// tests' own build of the library (KEYWAY_CRASH_POINTS) and nothing at all anywhere else.
 //
 //     KEYWAY_CRASH_POINT("router.recorded");
 //
-// The process whose environment has KEYWAY_CRASH_AT=router.recorded kills itself there, with SIGKILL, so that
-// no destructor and no handler runs.
+// The process whose environment has KEYWAY_CRASH_AT=router.recorded (or router.recorded#3: the third time)
+// does what KEYWAY_CRASH_HOW says: `kill`, also without it: SIGKILL, so that no destructor and no handler
+// runs; `exit`: _exit(42); `exec`: becomes another program, which keeps what was not closed on exec; `stop`:
+// stands still for some milliseconds by SIGSTOP and goes on with SIGCONT.
 
 #ifdef KEYWAY_CRASH_POINTS
 
@@ -18,6 +20,26 @@
 #include <string_view>
 
 namespace keyway {
+
+inline void crash(std::string_view how) {
+    if (how == "exit") {
+        ::_exit(42);
+    }
+    if (how == "exec") {
+        ::execl("/bin/sleep", "sleep", "0.01", nullptr);
+    }
+    if (how == "stop") {
+        const pid_t self = ::getpid();
+        if (::fork() == 0) {
+            ::usleep(5000);
+            ::kill(self, SIGCONT);
+            ::_exit(0);
+        }
+        ::raise(SIGSTOP);
+        return;
+    }
+    ::kill(::getpid(), SIGKILL);
+}
 
 inline void crash_point(std::string_view name) {
     const char* armed = std::getenv("KEYWAY_CRASH_AT");
@@ -35,7 +57,8 @@ inline void crash_point(std::string_view name) {
         std::from_chars(wanted.data() + mark + 1, wanted.data() + wanted.size(), turn);
     }
     if (++passed == turn) {
-        ::kill(::getpid(), SIGKILL);
+        const char* how = std::getenv("KEYWAY_CRASH_HOW");
+        crash(how != nullptr ? how : "kill");
     }
 }
 

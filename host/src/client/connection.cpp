@@ -169,6 +169,7 @@ Result<void> Connection::Impl::await_verdict(std::uint64_t ticket, Deadline dead
     if (!judged) {
         return judged;
     }
+    KEYWAY_CRASH_POINT("verdict.known");
     if (const auto refusal = sending.take_refusal(ticket)) {
         return *refusal;
     }
@@ -252,11 +253,13 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
     if (auto asked = ask(message); !asked) {
         return asked.error();
     }
+    KEYWAY_CRASH_POINT("ask.sent");
     while (true) {
         auto reply = link::receive_control(socket.get(), Deadline::never());
         if (!reply) {
             return reply.error();
         }
+        KEYWAY_CRASH_POINT("ask.answered");
         if (reply->message.status != 0) {
             return Error::from_code(reply->message.status, reply->message.system_error);
         }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/crash_point.hpp"
 #include "ring/shared_copy.hpp"
 
 namespace keyway {
@@ -43,10 +44,12 @@ std::optional<Received> ReceivingHalf::take_from_rings() {
             pending &= ~(1U << index);  // padding only, or corrupt
             continue;
         }
+        KEYWAY_CRASH_POINT("take.seen");
         Received message;
         std::memcpy(&message.header_, record.body.data(), sizeof message.header_);
         const auto payload = record.body.subspan(limit::kHeaderBytes);
         level.ring->advance();
+        KEYWAY_CRASH_POINT("take.advanced");
         ++level.views;
         message.in_ = this;
         message.level_ = static_cast<std::uint8_t>(index);
@@ -94,6 +97,7 @@ void ReceivingHalf::release_all() {
 
 void ReceivingHalf::give_back(Level& level) noexcept {
     level.ring->release();
+    KEYWAY_CRASH_POINT("take.released");
     ring::wake_if_parked(shared_->room, [this] {
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t written = ::write(bell_, &one, sizeof one);

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "base/crash_point.hpp"
 #include "client/connection_impl.hpp"
 
 namespace keyway {
@@ -270,6 +271,7 @@ Result<void> RegionMapping::move_away(bool cut) {
     if (!fresh) {
         return fresh.error();
     }
+    KEYWAY_CRASH_POINT("recall.fresh");
     const std::size_t length = mapped_bytes(bytes_);
     auto memory = map_file(*fresh, bytes_, true, MAP_POPULATE, nullptr);
     if (!memory) {
@@ -282,12 +284,14 @@ Result<void> RegionMapping::move_away(bool cut) {
         ::munmap(*memory, length);
         return error;
     }
+    KEYWAY_CRASH_POINT("recall.copied");
     ControlMessage moved = about(Request::kRegionMoved, capability_.id);
     moved.badge = cut ? kCut : 0;
     auto done = connection_->request(moved);
     if (!done) {
         return done.error();
     }
+    KEYWAY_CRASH_POINT("recall.moved");
     epoch_ = done->message.lifetime;
     connection_->sending.read_notices();
     changes_ = connection_->sending.region_changes(capability_.object);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/crash_point.hpp"
 #include "ring/shared_copy.hpp"
 
 namespace keyway {
@@ -27,9 +28,12 @@ std::optional<std::uint64_t> SendingHalf::put(const Header& header, std::span<co
     if (body == nullptr) {
         return std::nullopt;
     }
+    KEYWAY_CRASH_POINT("put.reserved");
     ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&header), sizeof header);
     ring::copy_to_shared(body + sizeof header, payload.data(), payload.size());
+    KEYWAY_CRASH_POINT("put.filled");
     ring_.commit();
+    KEYWAY_CRASH_POINT("put.committed");
     return ring_.tail();
 }
 

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/crash_point.hpp"
 #include "client/subscription_impl.hpp"
 
 namespace keyway {
@@ -132,6 +133,7 @@ Subscription::Impl::Step Subscription::Impl::step() {
     const std::uint64_t lost = reader.lost();
     switch (reader.take(record)) {
         case broadcast::Look::kEvent:
+            KEYWAY_CRASH_POINT("event.taken");
             if (reader.lost() != lost) {
                 NativeAtomics::store(slot->lost, reader.lost(), std::memory_order_relaxed);
             }
@@ -164,6 +166,7 @@ void Subscription::Impl::tell_position() {
     }
     told = reader.position();
     NativeAtomics::store(slot->position, told, std::memory_order_release);
+    KEYWAY_CRASH_POINT("event.told");
     ring::wake_if_parked(connection->memory.shared().room, [this] {
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t written = ::write(connection->bell.get(), &one, sizeof one);

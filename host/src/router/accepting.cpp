@@ -130,7 +130,7 @@ Result<void> Router::Impl::listen() {
 
 void Router::Impl::accept_all() {
     // Bounded, so that a flood of connections can't keep messages waiting.
-    for (int i = 0; i < 16; ++i) {
+    for (int i = 0; i < 16 && (i == 0 || !control_share_used()); ++i) {
         UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (socket) {
             admit(std::move(socket));

@@ -184,6 +184,16 @@ void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by)
     }
 }
 
+// What its former owner got by it ends as with a revocation; the new one gets its own.
+void Router::Impl::moved_away(CapabilityId from, CapabilityId to) {
+    const Entry& entry = table_.entry(core::slot_of(to));
+    if (Kind{entry.kind()} == Kind::kTopic) {
+        if (const auto topic = topics_.find(entry.object()); topic != topics_.end()) {
+            recall_subscriber(topic->second, from);
+        }
+    }
+}
+
 Result<void> Router::Impl::inspect(Link& link, CapabilityId capability, Answer& reply) {
     const SlotId slot = table_.find(capability, link.id);
     if (slot == 0) {

@@ -480,6 +480,61 @@ toml::source_position nameless_header(std::string_view text) {
     return {1, 1};
 }
 
+// Behind the quote at `at`: where the string that begins there ends, or the end of the text when it never
+// does.
+std::size_t end_of_string(std::string_view text, std::size_t at) {
+    const char quote = text[at];
+    const std::string_view rest = text.substr(at);
+    const bool long_one = rest.size() >= 3 && rest[1] == quote && rest[2] == quote;
+    for (at += long_one ? 3 : 1; at < text.size(); ++at) {
+        if (text[at] == '\\' && quote == '"') {
+            ++at;
+        } else if (text[at] == '\n' && !long_one) {
+            return text.size();  // a fault, which the parser has the words for
+        } else if (text[at] == quote && !long_one) {
+            return at + 1;
+        } else if (text[at] == quote && text.substr(at, 3) == rest.substr(0, 3)) {
+            // Up to two more quotes may stand before the closing three.
+            const std::size_t behind = text.find_first_not_of(quote, at);
+            return std::min({behind, at + 5, text.size()});
+        }
+    }
+    return text.size();
+}
+
+// The first letter outside of ASCII that is in no comment. toml++ before 3.4 looks whether it is a blank by a
+// table with holes, which are undefined behaviour, and it looks into faulty strings too. Nothing that a
+// policy can say has such a letter.
+std::optional<toml::source_position> odd_letter(std::string_view text) {
+    if (text.starts_with("\xEF\xBB\xBF")) {
+        text.remove_prefix(3);  // the mark that some editors begin a file with
+    }
+    const auto outside = [](char c) { return static_cast<unsigned char>(c) >= 0x80; };
+    std::size_t at = 0;
+    while (at < text.size() && !outside(text[at])) {
+        if (text[at] == '#') {
+            at = std::min(text.find('\n', at), text.size());
+        } else if (text[at] == '"' || text[at] == '\'') {
+            const std::size_t end = end_of_string(text, at);
+            const auto odd = std::ranges::find_if(text.substr(at, end - at), outside);
+            at = static_cast<std::size_t>(odd - text.begin());
+        } else {
+            ++at;
+        }
+    }
+    if (at == text.size()) {
+        return std::nullopt;
+    }
+    const std::string_view before = text.substr(0, at);
+    const std::size_t line_start = before.find_last_of('\n') + 1;  // 0 in the first line
+    const auto letters = std::ranges::count_if(before.substr(line_start), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0U) != 0x80;  // what goes on with a letter is none
+    });
+    return toml::source_position{
+        .line = static_cast<toml::source_index>(std::ranges::count(before, '\n') + 1),
+        .column = static_cast<toml::source_index>(letters + 1)};
+}
+
 PolicyError unreadable(const std::filesystem::path& file, std::string what) {
     return {.file = file.string(), .line = 1, .column = 1, .what = std::move(what)};
 }
@@ -489,6 +544,10 @@ PolicyError unreadable(const std::filesystem::path& file, std::string what) {
 std::vector<PolicyError> check_policy(std::string_view text, std::string_view file_name, Policy& policy) {
     PolicyReader reader(file_name);
     Policy read;
+    if (const auto odd = odd_letter(text)) {
+        reader.fault(*odd, "letters outside of ASCII are for comments only");
+        return reader.take_faults();
+    }
     try {
         read = reader.read(toml::parse(text));
     } catch (const toml::parse_error& error) {

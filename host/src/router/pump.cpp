@@ -156,6 +156,9 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
         link.choked = !link.closing &&
                       (!link.pending_notices.empty() || !link.notices->has_room(sizeof(link::NoticeBody)));
         if (link.choked) {
+            if (link.notices->corrupt()) {
+                doom(link, Status::kCorrupt);
+            }
             break;
         }
         const ring::Poll poll = link.submissions->peek(record);
@@ -166,13 +169,19 @@ std::uint32_t Router::Impl::pump(Link& link, std::uint32_t most) {
             doom(link, Status::kCorrupt);
             break;
         }
+        served_request_ = false;
         if (!judge(link, record)) {
             break;
         }
         ++count;
+        if (served_request_) {
+            break;  // a request can take as long as many messages: others first
+        }
     }
     if (count != 0) {
+        KEYWAY_CRASH_POINT("judge.told");
         link.submissions->release();
+        KEYWAY_CRASH_POINT("judge.released");
         touch_sender(link);
     }
     return count;
@@ -201,6 +210,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
         link.submissions->advance();
         serve_record(link, request);
+        served_request_ = true;
         return true;
     }
     if (!may_go_on()) {
@@ -216,12 +226,17 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.taken");
     }
+    KEYWAY_CRASH_POINT("judge.taken");
     core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
     if (rings.decohered() || (outcome.verdict == Verdict::kCarriedExpired && rings.carries_qubit())) {
         outcome.verdict = Verdict::kDecohered;
     }
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.delivered");
+    }
+    KEYWAY_CRASH_POINT("judge.routed");
+    if (outcome.created != 0 && core::slot_of(outcome.created) == core::slot_of(header.carried())) {
+        moved_away(header.carried(), outcome.created);
     }
     if (outcome.verdict == Verdict::kFull) {
         const bool waits = (header.flags() & flag::kNoWait) == 0 && !link.closing;

@@ -147,6 +147,13 @@ Result<void> Router::Impl::map_region(Link& link, const ControlMessage& request,
         }
         region.closed_to_writers = true;
     }
+    // Who moved its capability on stays a former holder until the next recall, once: mapping and moving in
+    // turns must not fill our memory.
+    std::erase_if(region.holders, [&](const auto& held) {
+        const auto& [capability, holder] = held;
+        return table_.find(capability, holder.process) == 0 &&
+               (holder.process == link.id || link_of(holder.process) == nullptr);
+    });
     region.holders[request.capability] = {.process = link.id, .writes = writes, .epoch = region.epoch};
     reply.describe(entry, request.capability);
     describe(region, reply);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "router/router_impl.hpp"
+#include "base/crash_point.hpp"
 
 namespace keyway {
 
@@ -55,7 +56,7 @@ bool gives_authority(Request what) {
 void Router::Impl::serve(Link& link) {
     const std::uint32_t serial = link.serial;
     const core::ProcessId id = link.id;
-    for (int i = 0; i < kRequestsPerTurn; ++i) {
+    for (int i = 0; i < kRequestsPerTurn && (i == 0 || !control_share_used()); ++i) {
         ControlMessage request;
         iovec part{&request, sizeof request};
         msghdr packet{};
@@ -101,6 +102,7 @@ void Router::Impl::serve_record(Link& link, const ControlMessage& request) {
     } else {
         answer(link, request, reply);
     }
+    KEYWAY_CRASH_POINT("answer.done");
     if (!link::send_control(link.socket.get(), reply.message, reply.fds())) {
         doom(link, Status::kBadRequest);
     }

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/sigpipe_guard.hpp"
@@ -26,6 +27,8 @@ namespace {
 
 constexpr std::uint64_t kQuietNs = 10'000;  ///< without work for so long, the router may prepare something
 constexpr std::uint64_t kControlIntervalNs = 20'000;  ///< how often a busy router looks at its descriptors
+/// After so long messages have their turn again, whoever may be asking for whatever.
+constexpr std::uint64_t kControlShareNs = 20'000;
 
 }  // namespace
 
@@ -97,8 +100,8 @@ void Router::Impl::run() {
         }
         reap();
         if (now_ns_ - last_control >= kControlIntervalNs) {
-            last_control = now_ns_;
             handle_events(0);
+            last_control = Deadline::clock_ns();  // the end of it: messages have as long a turn at least
             rest_quiet_links();
             sweep_qubits();
             tend_audit();
@@ -189,12 +192,25 @@ void Router::Impl::take_over_requests() {
     }
 }
 
+bool Router::Impl::control_share_used() const {
+    return Deadline::clock_ns() >= control_until_ns_;
+}
+
 void Router::Impl::handle_events(int timeout_ms) {
     epoll_event events[64];
     const int count = ::epoll_wait(epoll_.get(), events, 64, timeout_ms);
+    control_until_ns_ = Deadline::clock_ns() + kControlShareNs;
+    bool asked = false;  // the first is served in any case
     for (int i = 0; i < count; ++i) {
         const std::uint64_t tag = events[i].data.u64;
         const auto watch = static_cast<Watch>(tag >> 56);
+        // What asks for work waits for the next look, and is reported again; by then others come first. A
+        // bell is reported once, and an end has no work in it that anybody else could order.
+        if (watch == Watch::kListener || watch == Watch::kSocket) {
+            if (std::exchange(asked, true) && control_share_used()) {
+                continue;
+            }
+        }
         if (watch == Watch::kListener) {
             accept_all();
             continue;

@@ -74,6 +74,8 @@ struct KEYWAY_HIDDEN Router::Impl {
 
     void take_over_requests();  ///< what other threads have left for us
     void handle_events(int timeout_ms);
+    /// True when requests and newcomers have had their share of this look at the descriptors.
+    [[nodiscard]] bool control_share_used() const;
     void sleep();
     void drain(router::Link& link);
     void drain_all();
@@ -146,6 +148,8 @@ struct KEYWAY_HIDDEN Router::Impl {
     std::uint32_t end_tree(core::SlotId slot, bool self, core::ProcessId by);
     /// Called for every capability that was revoked, with the entry as it was. Must not touch the table.
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
+    /// A capability was moved to another owner: `from` names nothing any more, it is `to` now.
+    void moved_away(core::CapabilityId from, core::CapabilityId to);
 
     // --- auditing.cpp ---
     Result<void> open_audit();
@@ -234,12 +238,14 @@ struct KEYWAY_HIDDEN Router::Impl {
     /// One write, however many subscribe.
     void publish(core::ObjectId topic, const Header& header, std::span<const std::byte> payload);
     Result<void> move_topic(core::ObjectId id, router::Topic& topic);
-    void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
+    static void close_subscription(router::Topic& topic, router::Subscriber& reader, Error reason);
     void wake_topics();
     /// The topic is about to end, its subscribers' capabilities before it: they shall not take it for a
     /// recall.
     void end_topic_ring(core::ObjectId object);
     void topic_capability_ended(core::SlotId slot, core::CapabilityId id, core::ObjectId object);
+    /// Whoever subscribed by this capability, which is no longer its own, reads no further.
+    static void recall_subscriber(router::Topic& topic, core::CapabilityId id);
     /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
     bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);
 
@@ -299,6 +305,8 @@ struct KEYWAY_HIDDEN Router::Impl {
 
     std::uint64_t origin_ns_ = 0;
     std::uint64_t now_ns_ = 0;
+    std::uint64_t control_until_ns_ = 0;
+    bool served_request_ = false;  ///< the last record that was judged was a request
     std::uint32_t next_serial_ = 1;
     Counters counters_;
 

@@ -12,6 +12,7 @@
 #include <bit>
 
 #include "ring/park.hpp"
+#include "base/crash_point.hpp"
 #include "router/router_impl.hpp"
 
 namespace keyway {
@@ -352,6 +353,7 @@ void Router::Impl::publish(ObjectId id, const Header& header, std::span<const st
     Topic& topic = topics_.find(id)->second;
     const std::uint64_t sequence = topic.writer->sequence();
     topic.written_bytes += topic.writer->write(header, payload);
+    KEYWAY_CRASH_POINT("publish.written");
     ++topic.events;
     if (!topic.recent.empty()) {
         topic.recent[sequence % topic.recent.size()] =
@@ -385,6 +387,17 @@ void Router::Impl::end_topic_ring(ObjectId object) {
     }
 }
 
+void Router::Impl::recall_subscriber(Topic& topic, CapabilityId id) {
+    const auto ended = std::erase_if(topic.subscribers, [&](Subscriber& reader) {
+        if (reader.capability != id) {
+            return false;
+        }
+        close_subscription(topic, reader, Status::kRevoked);
+        return true;
+    });
+    topic.stale = topic.stale || ended != 0;
+}
+
 void Router::Impl::topic_capability_ended(SlotId slot, CapabilityId id, ObjectId object) {
     const auto found = topics_.find(object);
     if (found == topics_.end()) {
@@ -392,14 +405,7 @@ void Router::Impl::topic_capability_ended(SlotId slot, CapabilityId id, ObjectId
     }
     Topic& topic = found->second;
     if (directory_.root(object) != slot) {
-        const auto ended = std::erase_if(topic.subscribers, [&](Subscriber& reader) {
-            if (reader.capability != id) {
-                return false;
-            }
-            close_subscription(topic, reader, Status::kRevoked);
-            return true;
-        });
-        topic.stale = topic.stale || ended != 0;
+        recall_subscriber(topic, id);
         return;
     }
     // The topic's existence. What is in the ring may still be read.
