@@ -15,7 +15,8 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this."
-STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame"}
+STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame",
+           "trace": "TraceHead"}
 
 
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.

@@ -58,6 +58,7 @@ struct Rule {
     std::vector<std::string> names{};  ///< endpoints that it may register
     std::vector<LookupRule> lookup{};
     bool observe = false;     ///< sees all of the router's state in `list`
+    bool payloads = false;    ///< what it observes shows also what messages say
     bool administer = false;  ///< may grant and revoke any capability
     bool qubits = false;      ///< may prepare qubits
 };

@@ -204,6 +204,7 @@ void Router::Impl::admit(UniqueFd socket) {
     link->socket = std::move(socket);
     link->pidfd = std::move(pidfd);
     user.capabilities.limit = policy_.user.capabilities;
+    forget_figures(id);
     table_.open_account(id, policy_.process.capabilities, user.capabilities);
     ++user.connections;
     ++of_pid;
@@ -223,6 +224,8 @@ void Router::Impl::close_link(Link& link, Error reason) {
     if (audit_ != nullptr && link.state == Link::State::kLive) {
         note_link(link, false, reason);
     }
+    end_watching(link, true, true);
+    std::erase(watching_.live, &link);
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);

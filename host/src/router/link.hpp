@@ -31,7 +31,7 @@ struct User {
 
 struct LinkCounters {
     std::uint64_t sent = 0;
-    std::uint64_t delivered = 0;
+    std::uint64_t verdict[kVerdictCount] = {};  ///< of what it sent
     std::uint64_t refused = 0;
     std::uint64_t expired = 0;
     std::uint64_t received = 0;  ///< put into its delivery rings
@@ -100,6 +100,7 @@ struct Link {
     std::deque<link::NoticeBody>
         pending_notices;  ///< that found the ring full; bounded by the process's shares
     LinkCounters counters;
+    std::array<std::uint32_t, limit::kPriorities> high_water{};  ///< bytes in each delivery queue
 
     void open_rings() {
         auto& shared = memory.shared();

@@ -291,7 +291,8 @@ class PolicyReader {
 
     Rule read_rule(const toml::table& in) {
         Rule rule;
-        only(in, {"who", "register", "lookup", "observe", "administer", "qubits"}, "in a [[rule]]");
+        only(in, {"who", "register", "lookup", "observe", "payloads", "administer", "qubits"},
+             "in a [[rule]]");
         if (const toml::node* who = in.get("who"); who == nullptr) {
             fault(in,
                   "this [[rule]] has no who; say whom it is for: who = { everyone = true }, who = { user = "
@@ -316,6 +317,10 @@ class PolicyReader {
             }
         }
         rule.observe = flag(in, "observe");
+        rule.payloads = flag(in, "payloads");
+        if (rule.payloads && !rule.observe) {
+            fault(*in.get("payloads"), "payloads = true says nothing without observe = true");
+        }
         rule.administer = flag(in, "administer");
         rule.qubits = flag(in, "qubits");
         return rule;

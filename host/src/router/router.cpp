@@ -13,6 +13,7 @@
 
 #include "base/check.hpp"
 #include "base/sigpipe_guard.hpp"
+#include "base/wall_clock.hpp"
 #include "ring/park.hpp"
 #include "router/router_impl.hpp"
 
@@ -54,6 +55,8 @@ Router::Impl::Impl(RouterOptions options)
     active_.reserve(limit::kIds);
     touched_.reserve(limit::kIds);
     held_.reserve(limit::kIds);
+    watching_.reached.resize(limit::kIds);
+    wall_offset_ns_ = wall_clock_ns() - now_ns_;
     watch(wake_.get(), EPOLLIN, tag_of(Watch::kWake));
 }
 
@@ -86,6 +89,7 @@ void Router::Impl::run() {
     read_clock();
     std::uint64_t last_work = now_ns_;
     std::uint64_t last_control = 0;
+    bool publishing = false;
     const auto spin = static_cast<std::uint64_t>(options_.spin.count());
     while (!stopping_.load(std::memory_order_acquire)) {
         const bool worked = pass();
@@ -94,6 +98,7 @@ void Router::Impl::run() {
         read_clock();
         if (worked) {
             last_work = now_ns_;
+            ++watching_.stir;
         }
         reap();
         if (now_ns_ - last_control >= kControlIntervalNs) {
@@ -103,11 +108,12 @@ void Router::Impl::run() {
             sweep_qubits();
             tend_audit();
             tend_channels();
+            publishing = tend_watchers();
         }
         if (!worked && now_ns_ - last_work >= kQuietNs && region_pool_.refill()) {
             continue;
         }
-        if (!worked && now_ns_ - last_work >= spin) {
+        if (!worked && !publishing && now_ns_ - last_work >= spin) {
             flush_runs();
             sleep();
             read_clock();
@@ -192,6 +198,7 @@ void Router::Impl::take_over_requests() {
 void Router::Impl::handle_events(int timeout_ms) {
     epoll_event events[64];
     const int count = ::epoll_wait(epoll_.get(), events, 64, timeout_ms);
+    watching_.stir += count > 0 ? 1 : 0;
     for (int i = 0; i < count; ++i) {
         const std::uint64_t tag = events[i].data.u64;
         const auto watch = static_cast<Watch>(tag >> 56);
@@ -304,7 +311,7 @@ void Router::Impl::sleep() {
         return;
     }
     // Whoever makes room for a held message, or reads its notices, rings as well.
-    std::uint64_t earliest = channels_.due_ns;
+    std::uint64_t earliest = std::min(channels_.due_ns, watchers_due());
     for (Link* link : held_) {
         if (link->held_topic != 0) {
             if (!await_topic(link->held_topic, link->held_length, earliest)) {
