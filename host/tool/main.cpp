@@ -21,6 +21,7 @@ int run(int argc, char** argv) {
     tool::add_message_commands(app, session);
     tool::add_topic_commands(app, session);
     tool::add_list_command(app, session);
+    tool::add_top_command(app, session);
     tool::add_authority_commands(app, session);
     tool::add_audit_commands(app, session);
     tool::add_demo_command(app, session);

@@ -53,6 +53,7 @@ void add_run_command(CLI::App& app, Session& session);         // run.cpp
 void add_message_commands(CLI::App& app, Session& session);    // messages.cpp: send, call, listen, publish
 void add_topic_commands(CLI::App& app, Session& session);      // topics.cpp: subscribe
 void add_list_command(CLI::App& app, Session& session);        // list.cpp: ls
+void add_top_command(CLI::App& app, Session& session);         // top.cpp: top
 void add_authority_commands(CLI::App& app, Session& session);  // authority.cpp: grant, revoke
 void add_demo_command(CLI::App& app, Session& session);        // demo.cpp: demo
 void add_audit_commands(CLI::App& app, Session& session);      // audit.cpp: audit show, verify, why
