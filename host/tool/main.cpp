@@ -22,6 +22,9 @@ int run(int argc, char** argv) {
     tool::add_topic_commands(app, session);
     tool::add_list_command(app, session);
     tool::add_top_command(app, session);
+    tool::add_trace_command(app, session);
+    tool::add_why_command(app, session);
+    tool::add_graph_command(app, session);
     tool::add_authority_commands(app, session);
     tool::add_audit_commands(app, session);
     tool::add_demo_command(app, session);
