@@ -47,6 +47,7 @@ Result<Capability> become_observer(Connection& connection);
 struct Latency {
     static constexpr std::size_t kBuckets = 56;
     std::uint64_t count[kBuckets] = {};
+    std::uint64_t sum_ns = 0;
 
     /// The bucket of a duration.
     [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t ns) noexcept {

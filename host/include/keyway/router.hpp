@@ -78,6 +78,9 @@ struct Policy {
                 .endpoints = 1024,
                 .region_bytes = 4ULL << 30};
     std::vector<Rule> rules{};
+    /// Where keywayd serves metrics: "127.0.0.1:9478", "[::1]:9478" or "unix:/path"; empty: nowhere. The
+    /// router itself doesn't look at it.
+    std::string metrics{};
     /// When the audit log can't be written: true goes on and counts what was lost, false takes nothing more
     /// until it can.
     bool continue_without_audit = false;
@@ -170,6 +173,9 @@ class Router {
 
     /// A connection from within this process. Any thread; the router must be running or be started later.
     Result<Connection> connect(const ConnectOptions& options = {});
+    /// The same, and the connection may observe (keyway/observe.hpp) whatever the policy says. It is for the
+    /// process that hosts the router, which is trusted anyway: don't give the connection away.
+    Result<Connection> connect_observer(const ConnectOptions& options = {});
     /// Serves a connected SOCK_SEQPACKET socket as if it had been accepted. Takes the descriptor. Any thread.
     void adopt(int socket);
     /// Replaces the policy for what is asked from now on; capabilities which were given stay. Any thread.

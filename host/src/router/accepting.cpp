@@ -155,7 +155,7 @@ void Router::Impl::accept_all() {
 }
 
 // Makes a link of a connected socket, if the limits allow.
-void Router::Impl::admit(UniqueFd socket) {
+void Router::Impl::admit(UniqueFd socket, bool observes) {
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
@@ -200,6 +200,7 @@ void Router::Impl::admit(UniqueFd socket) {
     link->gid = peer.gid;
     link->groups = groups_of_peer(socket.get());
     link->name = command_name(peer.pid);
+    link->hosted = observes;
     link->user = &user;
     link->socket = std::move(socket);
     link->pidfd = std::move(pidfd);

@@ -54,7 +54,8 @@ struct Link {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
-    std::string name;  ///< command name, for people only
+    std::string name;     ///< command name, for people only
+    bool hosted = false;  ///< may observe, because the router's own process connected it for that
     User* user = nullptr;
     core::CapabilityId home = 0;
     std::uint64_t region_bytes = 0;  ///< of regions that it pays for

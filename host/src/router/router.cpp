@@ -154,9 +154,9 @@ void Router::Impl::stop() noexcept {
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
-void Router::Impl::adopt(int socket) {
+void Router::Impl::adopt(int socket, bool observes) {
     const std::lock_guard lock(errands_mutex_);
-    adopted_.emplace_back(socket);
+    adopted_.emplace_back(UniqueFd(socket), observes);
     errands_.store(true, std::memory_order_release);
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
@@ -171,7 +171,7 @@ void Router::Impl::set_policy(Policy policy) {
 }
 
 void Router::Impl::take_over_requests() {
-    std::vector<UniqueFd> adopted;
+    std::vector<std::pair<UniqueFd, bool>> adopted;
     {
         const std::lock_guard lock(errands_mutex_);
         errands_.store(false, std::memory_order_relaxed);
@@ -182,8 +182,8 @@ void Router::Impl::take_over_requests() {
             log("policy replaced");
         }
     }
-    for (UniqueFd& socket : adopted) {
-        admit(std::move(socket));
+    for (auto& [socket, observes] : adopted) {
+        admit(std::move(socket), observes);
     }
     if (audit_changed_.exchange(false, std::memory_order_acquire)) {
         // What had to wait for the log is still in the rings.
@@ -395,6 +395,15 @@ Result<Connection> Router::connect(const ConnectOptions& options) {
         return Error::system();
     }
     adopt(pair[0]);
+    return Connection::over(pair[1], options);
+}
+
+Result<Connection> Router::connect_observer(const ConnectOptions& options) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+        return Error::system();
+    }
+    impl_->adopt(pair[0], true);
     return Connection::over(pair[1], options);
 }
 

@@ -71,7 +71,7 @@ struct Router::Impl {
     // --- router.cpp ---
     void run();
     void stop() noexcept;            ///< any thread, and signal handlers
-    void adopt(int socket);          ///< any thread
+    void adopt(int socket, bool observes = false);  ///< any thread
     void set_policy(Policy policy);  ///< any thread
 
     void take_over_requests();  ///< what other threads have left for us
@@ -90,7 +90,7 @@ struct Router::Impl {
     // --- accepting.cpp ---
     Result<void> listen();
     void accept_all();
-    void admit(UniqueFd socket);
+    void admit(UniqueFd socket, bool observes = false);
     /// Ends a link: judges what it has submitted, ends its authority, tells who waited for it.
     void close_link(router::Link& link, Error reason);
     void reap();
@@ -344,7 +344,7 @@ struct Router::Impl {
     std::atomic<bool> errands_{false};
     std::atomic<bool> audit_changed_{false};
     std::mutex errands_mutex_;
-    std::vector<UniqueFd> adopted_;
+    std::vector<std::pair<UniqueFd, bool>> adopted_;  ///< and whether it may observe
     std::unique_ptr<Policy> new_policy_;
 
     router::Channels channels_;

@@ -46,7 +46,7 @@ void copy_name(char (&to)[kSize], std::string_view from) {
 // ---------------------------------------------------------------------------------------------------
 
 Result<void> Router::Impl::observe(Link& link, Answer& reply) {
-    if (!observes(link) && !administers(link)) {
+    if (!link.hosted && !observes(link) && !administers(link)) {
         return Status::kNotAllowed;
     }
     const CapabilityId id = table_.make_root(
@@ -433,11 +433,13 @@ void Router::Impl::time_call(const Header& header, CapabilityId created) {
     }
     auto& call = w.calls[core::slot_of(header.capability())];
     if (call.since_ns != 0) {
-        const std::size_t bucket = Latency::bucket_of(now_ns_ - call.since_ns);
+        const std::uint64_t took = now_ns_ - call.since_ns;
         router::CallTimes& times = times_of(call.endpoint);
         ++times.replies;
-        ++times.latency.count[bucket];
-        ++w.latency.count[bucket];
+        for (Latency* latency : {&times.latency, &w.latency}) {
+            ++latency->count[Latency::bucket_of(took)];
+            latency->sum_ns += took;
+        }
         call.since_ns = 0;
     }
 }
