@@ -136,8 +136,7 @@ bool TopModel::matches(std::string_view name) const {
     return filter.empty() || name.find(filter) != std::string_view::npos;
 }
 
-// ---- rows
-// ------------------------------------------------------------------------------------------------------
+// ---- rows ----
 
 std::vector<TopModel::ProcessRow> TopModel::processes() const {
     std::map<std::pair<std::uint32_t, std::uint32_t>, const ProcessFigures*> earlier;
@@ -225,8 +224,7 @@ std::vector<RegionFigures> TopModel::regions() const {
     return rows;
 }
 
-// ---- choices
-// -----------------------------------------------------------------------------------------------------
+// ---- choices ----
 
 void TopModel::turn(int by) {
     constexpr int kViews = 5;
@@ -264,8 +262,7 @@ std::size_t TopModel::first_shown(std::size_t rows, std::size_t most) const {
     return most >= rows || selected < most ? 0 : std::min(selected - most + 1, rows - most);
 }
 
-// ---- lines
-// -----------------------------------------------------------------------------------------------------
+// ---- lines ----
 
 void TopModel::add_head(std::vector<TopLine>& lines) const {
     const RouterFigures& r = now_.router;
@@ -537,8 +534,7 @@ std::vector<TopLine> TopModel::screen(std::size_t width, std::size_t height) con
     return lines;
 }
 
-// ---- for programs
-// ------------------------------------------------------------------------------------------------
+// ---- for programs ----
 
 nlohmann::json TopModel::json() const {
     const RouterFigures& r = now_.router;

@@ -61,8 +61,6 @@ std::uint64_t RouterFigures::refused() const noexcept {
     return sent() - delivered() - expired();
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-
 struct Counters::Impl {
     watch::Board board;
     const Connection::Impl* connection = nullptr;
@@ -117,8 +115,6 @@ Result<Snapshot> Counters::read() {
         std::this_thread::sleep_for(kLookAgain);
     }
 }
-
-// ---------------------------------------------------------------------------------------------------------------
 
 struct Trace::Impl {
     broadcast::RingMemory memory;

@@ -42,8 +42,7 @@ void copy_name(char (&to)[kSize], std::string_view from) {
 
 }  // namespace
 
-// ---- who may
-// ---------------------------------------------------------------------------------------------------
+// ---- who may ----
 
 Result<void> Router::Impl::observe(Link& link, Answer& reply) {
     if (!link.hosted && !observes(link) && !administers(link)) {
@@ -157,8 +156,7 @@ Result<void> Router::Impl::open_trace(Link& link, const ControlMessage& request,
     return {};
 }
 
-// ---- and how long
-// ------------------------------------------------------------------------------------------------
+// ---- and how long ----
 
 // Whether the capability by which something was opened still holds: it may have expired, or been moved to
 // somebody else. What was revoked has ended by itself.
@@ -219,8 +217,7 @@ void Router::Impl::time_calls(bool on) {
     watching_.timing = on;
 }
 
-// ---- counters
-// --------------------------------------------------------------------------------------------------
+// ---- counters ----
 
 ProcessFigures Router::Impl::figures_of(Link& link) const {
     ProcessFigures row{.id = link.id,
@@ -416,8 +413,7 @@ std::uint64_t Router::Impl::watchers_due() const {
     return due;
 }
 
-// ---- messages
-// --------------------------------------------------------------------------------------------------
+// ---- messages ----
 
 // A call was delivered, or its reply.
 void Router::Impl::time_call(const Header& header, CapabilityId created) {
