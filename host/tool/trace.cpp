@@ -112,12 +112,12 @@ void print_text(const TracedMessage& message, Names& names) {
     const std::string to = name.empty() ? fmt::format("{}", header.receiver())
                                         : fmt::format("{} ({})", printable(name), header.receiver());
     const std::string flags = flags_of(header);
-    std::string line = fmt::format("{:%H:%M:%S}.{:06} {} {} {} -> {} {} bytes, priority {}{}{}, by {:#x}",
+    std::string line = fmt::format("{:%H:%M:%S}.{:06} {} {} {} -> {} {} bytes, priority {}{}{}, by {:#010x}",
                                    utc, head.time() % 1'000'000'000U / 1000, head.number(),
                                    name_of(Type{header.type()}), header.sender(), to, header.length(),
                                    header.priority(), flags.empty() ? "" : ", ", flags, header.capability());
-    line += header.carried() != 0 ? fmt::format(", carries {:#x}", header.carried()) : "";
-    line += head.created() != 0 ? fmt::format(", made {:#x}", head.created()) : "";
+    line += header.carried() != 0 ? fmt::format(", carries {:#010x}", header.carried()) : "";
+    line += head.created() != 0 ? fmt::format(", made {:#010x}", head.created()) : "";
     const std::string_view verdict = name_of(message.verdict());
     line += ": " + (message.verdict() == Verdict::kDelivered ? std::string(verdict) : bad(verdict));
     if (!message.payload.empty()) {

@@ -225,7 +225,7 @@ const Fault kFaults[] = {
      "[[rule]]\nwho.everyone = true\nlook_up = [\"a\"]",
      4,
      1,
-     {"did you mean \"lookup\"?", "who, register, lookup, observe, administer, qubits"}},
+     {"did you mean \"lookup\"?", "who, register, lookup, observe, payloads, administer, qubits"}},
     {"RuleWithoutWho", "[[rule]]\nobserve = true", 2, 1, {"no who"}},
     {"WhoIsText", "[[rule]]\nwho = \"alice\"", 3, 7, {"must be a table"}},
     {"WhoIsEmpty", "[[rule]]\nwho = {}", 3, 7, {"for nobody"}},
