@@ -16,11 +16,11 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this."
 STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame",
-           "trace": "TraceHead"}
+           "trace_head": "TraceHead"}
 
 
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
-SV_WORDS = {"priority", "sequence", "type"}
+SV_WORDS = {"priority", "process", "sequence", "time", "type"}
 
 
 def sv_name(name):
@@ -240,8 +240,8 @@ def lua_container(field):
 def lua_dissector(spec):
     """A dissector for Wireshark: packets of link type USER0 are trace head, header and payload."""
     hexadecimal = {"capability", "carried", "created", "rights", "flags"}
-    named = {("header", "type"): "type", ("trace", "verdict"): "verdict", ("trace", "kind"): "kind"}
-    bits = {("header", "flags"): "flag", ("trace", "rights"): "right"}
+    named = {("header", "type"): "type", ("trace_head", "verdict"): "verdict", ("trace_head", "kind"): "kind"}
+    bits = {("header", "flags"): "flag", ("trace_head", "rights"): "right"}
     out = [f"-- {NOTE}", "-- A dissector for what `keyway trace --format pcapng` writes:",
            "--     wireshark -X lua_script:keyway.lua FILE", "",
            'local keyway = Proto("keyway", "Keyway message")', "", "local names = {"]
@@ -252,7 +252,7 @@ def lua_dissector(spec):
     out += [f'    [{v["value"]}] = "{v["remedy"]}",' for v in spec["enums"]["verdict"]["values"] if v["remedy"]]
     out += ["}", "local f = {"]
     shown = []  # what is added to the tree: structure, Lua name, offset, bytes
-    for struct in ("trace", "header"):
+    for struct, local in (("trace_head", "trace"), ("header", "header")):
         for field in spec[struct]["fields"]:
             if field["name"] == "spare":
                 continue
@@ -260,27 +260,27 @@ def lua_dissector(spec):
             base = "base.HEX" if field["name"] in hexadecimal else "base.DEC"
             key = (struct, field["name"])
             texts = f"names.{named[key]}" if key in named else "nil"
-            prefix = "keyway.trace." if struct == "trace" else "keyway."
+            prefix = "keyway.trace." if local == "trace" else "keyway."
             masked = f", 0x{mask:X}" if mask else ""
             doc = f', "{field["doc"]}"' if mask else f', nil, "{field["doc"]}"'
             if size == 8:
                 masked, doc = "", ""
-            lua = f"{struct}_{field['name']}"
+            lua = f"{local}_{field['name']}"
             out += [f'    {lua} = ProtoField.uint{size * 8}("{prefix}{field["name"]}", "{field["name"]}", {base},'
                     f" {texts}{masked}{doc}),"]
-            shown += [(struct, lua, offset, size)]
+            shown += [(local, lua, offset, size)]
             for value in spec["enums"][bits[key]]["values"] if key in bits else []:
                 bit = value["value"] << (field["lsb"] - offset * 8)
                 lua = f"{bits[key]}_{value['name']}"
                 out += [f'    {lua} = ProtoField.bool("{prefix}{bits[key]}.{value["name"]}", "{value["name"]}",'
                         f' {size * 8}, nil, 0x{bit:02X}, "{value["doc"]}"),']
-                shown += [(struct, lua, offset, size)]
+                shown += [(local, lua, offset, size)]
     out += ['    payload = ProtoField.bytes("keyway.payload", "payload"),', "}", "keyway.fields = f",
             'local refused = ProtoExpert.new("keyway.refused", "Not delivered", expert.group.RESPONSE_CODE,'
             " expert.severity.WARN)",
             "keyway.experts = {refused}", "",
             "function keyway.dissector(buffer, pinfo, tree)"]
-    sizes = {struct: struct_bits(spec[struct]["fields"]) // 8 for struct in ("trace", "header")}
+    sizes = {"trace": struct_bits(spec["trace_head"]["fields"]) // 8, "header": spec["limits"]["header_bytes"]["value"]}
     total = sizes["trace"] + sizes["header"]
     out += [f"    if buffer:len() < {total} then return 0 end",
             '    pinfo.cols.protocol = "Keyway"',

@@ -238,19 +238,19 @@ package keyway_pkg;
 
   // In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
   typedef struct packed {
-    logic [63:0] time;
+    logic [63:0] time_;
     logic [63:0] number;
     logic [31:0] created;
     logic [15:0] owner;
     logic [15:0] object;
-    logic [15:0] process;
+    logic [15:0] process_;
     logic [15:0] captured;
     logic [11:0] spare;
     logic [3:0] kind;
     logic [7:0] rights;
     logic [7:0] verdict;
-  } trace_t;
-  localparam int unsigned TraceBits = 256;
+  } trace_head_t;
+  localparam int unsigned TraceHeadBits = 256;
 
   // AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers.
   localparam logic [11:0] RegMagic = 12'h000;
