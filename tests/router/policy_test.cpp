@@ -367,7 +367,7 @@ TEST_F(PolicyFile, IsLoadedAndItsNameStandsInItsFaults) {
     Policy policy;
     PolicyError error;
     EXPECT_TRUE(load_policy(write(example()), policy, error)) << error.message();
-    EXPECT_EQ(policy.rules.size(), 4U);
+    EXPECT_EQ(policy.rules.size(), 5U);
     EXPECT_EQ(fault_of_file(write("version = 1\nx = 2\n")).line, 2U);
 }
 
