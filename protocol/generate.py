@@ -15,11 +15,12 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this."
-STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame"}
+STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame",
+           "trace_head": "TraceHead"}
 
 
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
-SV_WORDS = {"priority", "sequence", "type"}
+SV_WORDS = {"priority", "process", "sequence", "time", "type"}
 
 
 def sv_name(name):
@@ -226,6 +227,94 @@ def sv_layout_check(spec):
     return "\n".join(out)
 
 
+def lua_container(field):
+    """Byte offset, bytes and mask of the smallest aligned number that has the whole field in it."""
+    for size in (1, 2, 4, 8):
+        offset = field["lsb"] // 8 // size * size
+        if field["lsb"] + field["width"] <= (offset + size) * 8:
+            mask = ((1 << field["width"]) - 1) << (field["lsb"] - offset * 8)
+            return offset, size, 0 if mask == (1 << size * 8) - 1 else mask
+    raise ValueError(field["name"])
+
+
+def lua_dissector(spec):
+    """A dissector for Wireshark: packets of link type USER0 are trace head, header and payload."""
+    hexadecimal = {"capability", "carried", "created", "rights", "flags"}
+    named = {("header", "type"): "type", ("trace_head", "verdict"): "verdict", ("trace_head", "kind"): "kind"}
+    bits = {("header", "flags"): "flag", ("trace_head", "rights"): "right"}
+    out = [f"-- {NOTE}", "-- A dissector for what `keyway trace --format pcapng` writes:",
+           "--     wireshark -X lua_script:keyway.lua FILE", "",
+           'local keyway = Proto("keyway", "Keyway message")', "", "local names = {"]
+    for enum in ("type", "verdict", "kind"):
+        values = [f'[{v["value"]}] = "{v["name"]}"' for v in spec["enums"][enum]["values"]]
+        out += [f"    {enum} = {{{', '.join(values)}}},"]
+    out += ["}", "local remedies = {"]
+    out += [f'    [{v["value"]}] = "{v["remedy"]}",' for v in spec["enums"]["verdict"]["values"] if v["remedy"]]
+    out += ["}", "local f = {"]
+    shown = []  # what is added to the tree: structure, Lua name, offset, bytes
+    for struct, local in (("trace_head", "trace"), ("header", "header")):
+        for field in spec[struct]["fields"]:
+            if field["name"] == "spare":
+                continue
+            offset, size, mask = lua_container(field)
+            base = "base.HEX" if field["name"] in hexadecimal else "base.DEC"
+            key = (struct, field["name"])
+            texts = f"names.{named[key]}" if key in named else "nil"
+            prefix = "keyway.trace." if local == "trace" else "keyway."
+            masked = f", 0x{mask:X}" if mask else ""
+            doc = f', "{field["doc"]}"' if mask else f', nil, "{field["doc"]}"'
+            if size == 8:
+                masked, doc = "", ""
+            lua = f"{local}_{field['name']}"
+            out += [f'    {lua} = ProtoField.uint{size * 8}("{prefix}{field["name"]}", "{field["name"]}", {base},'
+                    f" {texts}{masked}{doc}),"]
+            shown += [(local, lua, offset, size)]
+            for value in spec["enums"][bits[key]]["values"] if key in bits else []:
+                bit = value["value"] << (field["lsb"] - offset * 8)
+                lua = f"{bits[key]}_{value['name']}"
+                out += [f'    {lua} = ProtoField.bool("{prefix}{bits[key]}.{value["name"]}", "{value["name"]}",'
+                        f' {size * 8}, nil, 0x{bit:02X}, "{value["doc"]}"),']
+                shown += [(local, lua, offset, size)]
+    out += ['    payload = ProtoField.bytes("keyway.payload", "payload"),', "}", "keyway.fields = f",
+            'local refused = ProtoExpert.new("keyway.refused", "Not delivered", expert.group.RESPONSE_CODE,'
+            " expert.severity.WARN)",
+            "keyway.experts = {refused}", "",
+            "function keyway.dissector(buffer, pinfo, tree)"]
+    sizes = {"trace": struct_bits(spec["trace_head"]["fields"]) // 8, "header": spec["limits"]["header_bytes"]["value"]}
+    total = sizes["trace"] + sizes["header"]
+    out += [f"    if buffer:len() < {total} then return 0 end",
+            '    pinfo.cols.protocol = "Keyway"',
+            f"    local trace = buffer(0, {sizes['trace']})",
+            f"    local header = buffer({sizes['trace']}, {sizes['header']})",
+            "    local root = tree:add(keyway, buffer())",
+            '    local of = {trace = root:add(keyway, trace, "What became of it"),',
+            '                header = root:add(keyway, header, "Header")}',
+            "    local items = {}"]
+    out += [f'    items.{lua} = of.{struct}:add_le(f.{lua}, {struct}({offset}, {size}))'
+            for struct, lua, offset, size in shown]
+    at = {lua: (offset, size) for _, lua, offset, size in shown}
+    type_field = next(f for f in spec["header"]["fields"] if f["name"] == "type")
+    out += [f"    local verdict = trace({at['trace_verdict'][0]}, 1):uint()",
+            f"    local type = header({at['header_type'][0]}, 1):bitfield({8 - type_field['lsb'] - type_field['width']},"
+            f" {type_field['width']})",
+            f"    local sender = header({at['header_sender'][0]}, 4):le_uint()",
+            f"    local receiver = header({at['header_receiver'][0]}, 4):le_uint()",
+            f"    local length = header({at['header_length'][0]}, 2):le_uint()",
+            '    pinfo.cols.src = "process " .. sender',
+            '    pinfo.cols.dst = "object " .. receiver',
+            '    pinfo.cols.info = string.format("%s %d -> %d, %d bytes: %s", names.type[type] or type, sender, receiver,',
+            "                                    length, names.verdict[verdict] or verdict)",
+            "    if verdict ~= 0 then",
+            '        items.trace_verdict:add_proto_expert_info(refused, "Next: " .. (remedies[verdict] or "see the contract"))',
+            "    end",
+            f"    if buffer:len() > {total} then",
+            f"        root:add(f.payload, buffer({total}))",
+            "    end",
+            "    return buffer:len()", "end", "",
+            'DissectorTable.get("wtap_encap"):add(wtap.USER0, keyway)', ""]
+    return "\n".join(out)
+
+
 def reference(spec):
     def table(head, rows):
         return [" | ".join(["", *head, ""]).strip(), "|" + "---|" * len(head),
@@ -264,6 +353,7 @@ OUTPUTS = {
     "rtl/keyway_pkg.sv": sv_package,
     "tests/protocol/keyway_pkg_layout.sv": sv_layout_check,
     "docs/protocol.md": reference,
+    "host/tool/keyway.lua": lua_dissector,
 }
 
 

@@ -167,6 +167,9 @@ package keyway_pkg;
   localparam logic [7:0] RequestReclaim = 8'h33;
   localparam logic [7:0] RequestQubit = 8'h34;
   localparam logic [7:0] RequestOpenChannel = 8'h28;
+  localparam logic [7:0] RequestObserve = 8'h3C;
+  localparam logic [7:0] RequestCounters = 8'h3D;
+  localparam logic [7:0] RequestTrace = 8'h3E;
   localparam logic [7:0] RequestAcceptChannel = 8'h29;
 
   // Vendor requests of the board's firmware (bRequest).
@@ -232,6 +235,22 @@ package keyway_pkg;
     logic [15:0] sync;
   } frame_t;
   localparam int unsigned FrameBits = 64;
+
+  // In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
+  typedef struct packed {
+    logic [63:0] time_;
+    logic [63:0] number;
+    logic [31:0] created;
+    logic [15:0] owner;
+    logic [15:0] object;
+    logic [15:0] process_;
+    logic [15:0] captured;
+    logic [11:0] spare;
+    logic [3:0] kind;
+    logic [7:0] rights;
+    logic [7:0] verdict;
+  } trace_head_t;
+  localparam int unsigned TraceHeadBits = 256;
 
   // AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers.
   localparam logic [11:0] RegMagic = 12'h000;

@@ -18,7 +18,7 @@ namespace keyway::daemon {
 
 #ifdef KEYWAY_SANITIZED
 
-std::string confine() {
+std::string confine(bool /*network*/) {
     return {};
 }
 
@@ -40,8 +40,8 @@ constexpr const char* kAllowed[] = {
     "ppoll", "select", "pselect6", "futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
     "gettimeofday", "time", "sched_yield", "signalfd4", "restart_syscall",
     // sockets; socket is looked at below
-    "socketpair", "connect", "bind", "listen", "accept4", "sendto", "sendmsg", "recvfrom", "recvmsg",
-    "getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown", "pidfd_open",
+    "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "recvfrom",
+    "recvmsg", "getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown", "pidfd_open",
     // threads, signals, and the end
     "clone", "clone3", "set_robust_list", "get_robust_list", "set_tid_address", "rseq", "arch_prctl", "prctl",
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "sigaltstack", "tgkill", "exit",
@@ -60,7 +60,7 @@ std::string failed(const char* what, int error) {
 
 }  // namespace
 
-std::string confine() {
+std::string confine(bool network) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return failed("prctl", errno);
     }
@@ -77,8 +77,14 @@ std::string confine() {
             return failed(name, -error);
         }
     }
-    const scmp_arg_cmp local_socket{.arg = 0, .op = SCMP_CMP_EQ, .datum_a = AF_UNIX, .datum_b = 0};
-    int error = ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &local_socket);
+    int error = 0;
+    for (const int family : {AF_UNIX, AF_INET, AF_INET6}) {
+        const scmp_arg_cmp of_family{
+            .arg = 0, .op = SCMP_CMP_EQ, .datum_a = static_cast<scmp_datum_t>(family), .datum_b = 0};
+        if (error == 0 && (family == AF_UNIX || network)) {
+            error = ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &of_family);
+        }
+    }
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
         // Not to be written, or not to be executed.
         for (const scmp_datum_t protection : {scmp_datum_t{PROT_WRITE}, scmp_datum_t{PROT_EXEC}}) {

@@ -9,6 +9,7 @@
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/systemd.hpp"
+#include "manual/manual.hpp"
 #include "router/policy_faults.hpp"
 
 namespace {
@@ -32,13 +33,11 @@ void describe(CLI::App& app, Options& options) {
                                                   kVersionMajor, kVersionMinor));
     app.add_option("--policy", options.policy, "The policy file; read again on SIGHUP")
         ->capture_default_str();
-    app.add_option("--socket", options.socket,
-                   "Where processes connect, unless a service manager passes a socket")
+    app.add_option("--socket", options.socket, "Where to listen, unless a service manager does")
         ->capture_default_str();
     app.add_option("--audit", options.audit.directory, "Folder of the audit log; none: no log");
-    app.add_option(
-        "--audit-key", options.audit.key_file,
-        "File of the key that the log is sealed with; made if need be. Default: `key` in the folder");
+    app.add_option("--audit-key", options.audit.key_file,
+                   "The log's key, made if need be; else `key` in the folder");
     app.add_option_function<std::string>(
            "--audit-segment",
            [&options](const std::string& text) {
@@ -55,23 +54,45 @@ void describe(CLI::App& app, Options& options) {
         ->default_str("64MiB");
     app.add_option("--audit-keep", options.audit.keep, "Files of the log to keep; 0: all")
         ->capture_default_str();
-    app.add_option("--qubit-ledger", options.qubit_ledger,
-                   "File that says who holds which qubit, also after the router was killed");
+    app.add_option("--qubit-ledger", options.qubit_ledger, "File that says who holds which qubit, for ever");
     app.add_option("--slots", options.slots, "Capabilities that the table can hold")
         ->check(CLI::Range(2U, limit::kSlots))
         ->capture_default_str();
-    app.add_option(
-           "--spin-us", options.spin_us,
-           "Microseconds to look for messages before sleeping; more is faster and costs processor time")
+    app.add_option("--spin-us", options.spin_us, "Microseconds to look for messages before sleeping")
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();
     app.add_flag("--check-policy", options.check_policy, "Say whether the policy file is good, and end");
     app.add_flag("--unconfined", options.unconfined,
                  "Go on without the system call filter, for debuggers and profilers");
     app.footer(
-        "Signals: SIGTERM and SIGINT end it after what was submitted is routed; SIGHUP reads the policy "
-        "again.\n"
-        "Exit codes: 0 ended in order, 1 faulty policy, 2 wrong usage, 3 can't listen, 4 can't be confined.");
+        "Signals: SIGTERM and SIGINT end it in order; SIGHUP reads the policy again. Exit codes: 0 ended in "
+        "order, 1 faulty policy, 2 wrong usage, 3 can't listen, 4 can't be confined. keywayd(8) has more.");
+}
+
+manual::Page page() {
+    return {
+        .section = 8,
+        .version = KEYWAY_VERSION,
+        .description =
+            "Serves processes that connect to its socket: it passes their messages if they hold a capability "
+            "for it, and refuses all others. The policy file says who gets which capability. SIGTERM and "
+            "SIGINT "
+            "end it after what was submitted is routed; the same signal again ends it at once. SIGHUP reads "
+            "the "
+            "policy file again; a faulty one changes nothing. It needs no privilege.",
+        .exit_codes =
+            {{"0", "Ended in order"},
+             {"1",
+              "The policy file is faulty or can't be read; the standard error has file, line and column"},
+             {"2", "Wrong usage"},
+             {"3", "Can't listen: another router does, or the place can't be used"},
+             {"4", "The system call filter can't be set; --unconfined goes on without"}},
+        .environment = {{"NOTIFY_SOCKET", "Where a service manager wants to be told of the state"},
+                        {"LISTEN_FDS", "1, when a service manager passes the socket"}},
+        .files = {{KEYWAY_SYSCONFDIR "/keyway/policy.toml", "The policy file, unless told otherwise"},
+                  {"/run/keyway/router.sock", "The socket, unless told otherwise"}},
+        .see_also = ".BR keyway (1)",
+    };
 }
 
 int check_policy(const std::string& file) {
@@ -92,9 +113,13 @@ int check_policy(const std::string& file) {
 // daemon on the spot, as a failed check does. NOLINTNEXTLINE(bugprone-exception-escape): as it should be
 int main(int argc, char** argv) {
     Options options;
-    CLI::App app("The Keyway router: passes messages between processes that hold a capability for it.",
-                 "keywayd");
+    CLI::App app("The Keyway router: passes messages for whom a capability allows it.", "keywayd");
+    manual::use_help_form(app);
     describe(app, options);
+    if (const auto text = manual::generated(app, page(), argc, argv)) {
+        fmt::print("{}", *text);
+        return exit_code::kOk;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -13,6 +13,7 @@
 #include "base/fd.hpp"
 #include "daemon/confine.hpp"
 #include "daemon/log.hpp"
+#include "daemon/metrics.hpp"
 #include "daemon/systemd.hpp"
 #include "router/policy_faults.hpp"
 
@@ -79,12 +80,15 @@ std::string why_not_listening(const Error& error) {
     }
 }
 
-void reload(Router& router, const std::filesystem::path& file) {
+void reload(Router& router, const std::filesystem::path& file, const std::string& metrics_at) {
     notify_manager(fmt::format("RELOADING=1\nMONOTONIC_USEC={}", Deadline::clock_ns() / 1000));
     Policy policy;
     if (read_policy(file, policy)) {
         log(Severity::kInfo,
             fmt::format("policy {} was read again: {} rules", file.string(), policy.rules.size()));
+        if (policy.metrics != metrics_at) {
+            log(Severity::kWarning, "the address of metrics changes only when the router starts anew");
+        }
         router.set_policy(std::move(policy));
         notify_manager("READY=1");
     } else {
@@ -111,9 +115,11 @@ int serve(ServeOptions options) {
     const std::string where =
         options.router.listening_socket >= 0 ? "the service manager's socket" : options.router.socket;
     const std::size_t rules = options.router.policy.rules.size();
+    const std::string metrics_at = options.router.policy.metrics;
     options.router.log = log_info;
     if (options.confined) {
-        if (const std::string why = confine(); !why.empty()) {
+        if (const std::string why = confine(!metrics_at.empty() && !metrics_at.starts_with("unix:"));
+            !why.empty()) {
             log(Severity::kError,
                 "can't give up what a router does not need (" + why + "); --unconfined goes on all the same");
             return exit_code::kCannotConfine;
@@ -126,6 +132,14 @@ int serve(ServeOptions options) {
         return exit_code::kCannotListen;
     }
     log(Severity::kInfo, fmt::format("listening at {}, {} rules, pid {}", where, rules, ::getpid()));
+    MetricsServer metrics;
+    if (!metrics_at.empty()) {
+        if (const std::string fault = metrics.start(router, metrics_at); !fault.empty()) {
+            log(Severity::kError, fmt::format("can't serve metrics at {}: {}", metrics_at, fault));
+            return exit_code::kCannotListen;
+        }
+        log(Severity::kInfo, fmt::format("metrics at {}", metrics_at));
+    }
     notify_manager("READY=1");
     if (options.on_ready) {
         options.on_ready();
@@ -133,11 +147,12 @@ int serve(ServeOptions options) {
 
     int signal = next_signal(signals);
     while (signal == SIGHUP && options.policy_file) {
-        reload(router, *options.policy_file);
+        reload(router, *options.policy_file, metrics_at);
         signal = next_signal(signals);
     }
     log(Severity::kInfo, fmt::format("signal {}: ending", signal));
     notify_manager("STOPPING=1");
+    metrics.stop();
     router.stop();
     // From here on the same signal again has its default action, for a person who won't wait.
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

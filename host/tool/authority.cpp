@@ -104,8 +104,8 @@ void add_authority_commands(CLI::App& app, Session& session) {
     grant_command->callback([&session, granting] { grant(session, *granting); });
 
     auto revoking = std::make_shared<std::string>();
-    CLI::App* revoke_command = app.add_subcommand(
-        "revoke", "End a capability and all that was derived from it (administrators only)");
+    CLI::App* revoke_command =
+        app.add_subcommand("revoke", "End a capability, and all derived from it (administrators)");
     revoke_command->add_option("CAPABILITY", *revoking, "Its id, as `keyway ls` and `keyway grant` show it")
         ->required()
         ->check(check_id);

@@ -208,7 +208,7 @@ void list(Session& session) {
 }  // namespace
 
 void add_list_command(CLI::App& app, Session& session) {
-    CLI::App* command = app.add_subcommand("ls", "Show processes, what they own, capabilities and counters");
+    CLI::App* command = app.add_subcommand("ls", "Show processes, what they own, and counters");
     session.add_options(*command, true);
     command->callback([&session] { list(session); });
     command->footer(

@@ -53,6 +53,10 @@ void add_run_command(CLI::App& app, Session& session);         // run.cpp
 void add_message_commands(CLI::App& app, Session& session);    // messages.cpp: send, call, listen, publish
 void add_topic_commands(CLI::App& app, Session& session);      // topics.cpp: subscribe
 void add_list_command(CLI::App& app, Session& session);        // list.cpp: ls
+void add_top_command(CLI::App& app, Session& session);         // top.cpp: top
+void add_trace_command(CLI::App& app, Session& session);       // trace.cpp: trace
+void add_why_command(CLI::App& app, Session& session);         // explain.cpp: why
+void add_graph_command(CLI::App& app, Session& session);       // graph.cpp: graph
 void add_authority_commands(CLI::App& app, Session& session);  // authority.cpp: grant, revoke
 void add_demo_command(CLI::App& app, Session& session);        // demo.cpp: demo
 void add_audit_commands(CLI::App& app, Session& session);      // audit.cpp: audit show, verify, why

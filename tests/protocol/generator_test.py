@@ -10,7 +10,8 @@ import unittest
 
 PROTOCOL = pathlib.Path(__file__).resolve().parents[2] / "protocol"
 OUTPUTS = ("host/include/keyway/protocol.h", "host/include/keyway/protocol.hpp", "rtl/keyway_pkg.sv",
-           "tests/protocol/keyway_pkg_layout.sv", "docs/protocol.md")
+           "tests/protocol/keyway_pkg_layout.sv", "docs/protocol.md",
+           "host/tool/keyway.lua")
 
 
 def generate(script, *arguments):

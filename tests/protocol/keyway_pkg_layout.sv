@@ -137,4 +137,51 @@ module keyway_pkg_layout;
   if (FrameSequence.sequence_ != '1) begin : gen_frame_sequence
     $fatal(1, "frame_t.sequence is not at bit 32");
   end
+  if ($bits(keyway_pkg::trace_head_t) != 256) begin : gen_trace_head_size
+    $fatal(1, "trace_head_t has not 256 bits");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadVerdict = 256'hFF;
+  if (TraceHeadVerdict.verdict != '1) begin : gen_trace_head_verdict
+    $fatal(1, "trace_head_t.verdict is not at bit 0");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadRights = 256'hFF00;
+  if (TraceHeadRights.rights != '1) begin : gen_trace_head_rights
+    $fatal(1, "trace_head_t.rights is not at bit 8");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadKind = 256'hF0000;
+  if (TraceHeadKind.kind != '1) begin : gen_trace_head_kind
+    $fatal(1, "trace_head_t.kind is not at bit 16");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadSpare = 256'hFFF00000;
+  if (TraceHeadSpare.spare != '1) begin : gen_trace_head_spare
+    $fatal(1, "trace_head_t.spare is not at bit 20");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadCaptured = 256'hFFFF00000000;
+  if (TraceHeadCaptured.captured != '1) begin : gen_trace_head_captured
+    $fatal(1, "trace_head_t.captured is not at bit 32");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadProcess = 256'hFFFF000000000000;
+  if (TraceHeadProcess.process_ != '1) begin : gen_trace_head_process
+    $fatal(1, "trace_head_t.process is not at bit 48");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadObject = 256'hFFFF0000000000000000;
+  if (TraceHeadObject.object != '1) begin : gen_trace_head_object
+    $fatal(1, "trace_head_t.object is not at bit 64");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadOwner = 256'hFFFF00000000000000000000;
+  if (TraceHeadOwner.owner != '1) begin : gen_trace_head_owner
+    $fatal(1, "trace_head_t.owner is not at bit 80");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadCreated = 256'hFFFFFFFF000000000000000000000000;
+  if (TraceHeadCreated.created != '1) begin : gen_trace_head_created
+    $fatal(1, "trace_head_t.created is not at bit 96");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadNumber = 256'hFFFFFFFFFFFFFFFF00000000000000000000000000000000;
+  if (TraceHeadNumber.number != '1) begin : gen_trace_head_number
+    $fatal(1, "trace_head_t.number is not at bit 128");
+  end
+  localparam keyway_pkg::trace_head_t TraceHeadTime = 256'hFFFFFFFFFFFFFFFF000000000000000000000000000000000000000000000000;
+  if (TraceHeadTime.time_ != '1) begin : gen_trace_head_time
+    $fatal(1, "trace_head_t.time is not at bit 192");
+  end
 endmodule

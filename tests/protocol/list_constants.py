@@ -26,7 +26,7 @@ def expressions(contract):
              "REG_SIZE": "reg::kSize"}
     for name in contract["limits"]:
         pairs[f"LIMIT_{name}"] = f"limit::k{camel(name)}"
-    for struct in ("header", "entry", "grant", "slice", "frame"):
+    for struct in ("header", "entry", "grant", "slice", "frame", "trace_head"):
         for field in contract[struct]["fields"]:
             name = f"{camel(struct)}::{field['name']}"
             measured = f"measure(&{camel(struct)}::set_{field['name']}, &{name})"

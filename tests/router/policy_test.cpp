@@ -124,9 +124,14 @@ lookup = [
     { name = "*" },
 ]
 observe = true
+payloads = true
 administer = true
 qubits = true
+
+[metrics]
+listen = "unix:/run/metrics.sock"
 )");
+    EXPECT_EQ(policy.metrics, "unix:/run/metrics.sock");
     ASSERT_EQ(policy.rules.size(), 1U);
     const Rule& rule = policy.rules[0];
     EXPECT_EQ(rule.names, (std::vector<std::string>{"wordcount", "build/*"}));
@@ -141,18 +146,21 @@ qubits = true
     EXPECT_EQ(rule.lookup[1].lifetime, 10s);
     EXPECT_EQ(rule.lookup[2].name, "*");
     EXPECT_TRUE(rule.observe);
+    EXPECT_TRUE(rule.payloads);
     EXPECT_TRUE(rule.administer);
     EXPECT_TRUE(rule.qubits);
 }
 
 TEST(Policy, TheExampleOfTheDocumentationIsValidAndMeansWhatItsCommentsSay) {
     const Policy policy = parsed(example());
-    ASSERT_EQ(policy.rules.size(), 4U);
+    ASSERT_EQ(policy.rules.size(), 5U);
     EXPECT_EQ(policy.rules[0].names, std::vector<std::string>{"wordcount"});
     EXPECT_EQ(policy.rules[1].lookup[0].name, "wordcount");
     EXPECT_EQ(policy.rules[2].lookup[1].rights, right::kWrite);
     EXPECT_EQ(policy.rules[2].lookup[1].lifetime, 1h);
-    EXPECT_TRUE(policy.rules[3].administer);
+    EXPECT_TRUE(policy.rules[3].observe && policy.rules[3].payloads && !policy.rules[3].administer);
+    EXPECT_TRUE(policy.rules[4].administer);
+    EXPECT_EQ(policy.metrics, "127.0.0.1:9478");
     EXPECT_EQ(policy.process.queue_bytes, Policy{}.process.queue_bytes) << "the example shows the defaults";
     EXPECT_EQ(policy.user.endpoints, Policy{}.user.endpoints);
 }
@@ -213,7 +221,7 @@ const Fault kFaults[] = {
      "rules = []",
      2,
      1,
-     {"no key \"rules\"", "did you mean \"rule\"?", "version, limits, audit, rule"}},
+     {"no key \"rules\"", "did you mean \"rule\"?", "version, limits, audit, metrics, rule"}},
     {"UnknownKeyNearNothing", "colour = 1", 2, 1, {"no key \"colour\" at the top level. Allowed are"}},
     {"UnknownLimit",
      "[limits.process]\nconections = 1",
@@ -243,7 +251,9 @@ const Fault kFaults[] = {
      "[[rule]]\nwho.everyone = true\nlook_up = [\"a\"]",
      4,
      1,
-     {"did you mean \"lookup\"?", "who, register, lookup, observe, administer, qubits"}},
+     {"did you mean \"lookup\"?", "who, register, lookup, observe, payloads, administer, qubits"}},
+    {"PayloadsWithoutObserve", "[[rule]]\nwho.everyone = true\npayloads = true", 4, 12, {"without observe"}},
+    {"MetricsForTheNetwork", "[metrics]\nlisten = \"0.0.0.0:80\"", 3, 10, {"127.0.0.1:9478"}},
     {"RuleWithoutWho", "[[rule]]\nobserve = true", 2, 1, {"no who"}},
     {"WhoIsText", "[[rule]]\nwho = \"alice\"", 3, 7, {"must be a table"}},
     {"WhoIsEmpty", "[[rule]]\nwho = {}", 3, 7, {"for nobody"}},
@@ -375,7 +385,7 @@ TEST_F(PolicyFile, IsLoadedAndItsNameStandsInItsFaults) {
     Policy policy;
     PolicyError error;
     EXPECT_TRUE(load_policy(write(example()), policy, error)) << error.message();
-    EXPECT_EQ(policy.rules.size(), 4U);
+    EXPECT_EQ(policy.rules.size(), 5U);
     EXPECT_EQ(fault_of_file(write("version = 1\nx = 2\n")).line, 2U);
 }
 

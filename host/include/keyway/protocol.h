@@ -106,6 +106,30 @@
 #define KEYWAY_FRAME_SEQUENCE_LSB 32
 #define KEYWAY_FRAME_SEQUENCE_WIDTH 32
 
+/* trace_head: In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see. */
+#define KEYWAY_TRACE_HEAD_VERDICT_LSB 0
+#define KEYWAY_TRACE_HEAD_VERDICT_WIDTH 8
+#define KEYWAY_TRACE_HEAD_RIGHTS_LSB 8
+#define KEYWAY_TRACE_HEAD_RIGHTS_WIDTH 8
+#define KEYWAY_TRACE_HEAD_KIND_LSB 16
+#define KEYWAY_TRACE_HEAD_KIND_WIDTH 4
+#define KEYWAY_TRACE_HEAD_SPARE_LSB 20
+#define KEYWAY_TRACE_HEAD_SPARE_WIDTH 12
+#define KEYWAY_TRACE_HEAD_CAPTURED_LSB 32
+#define KEYWAY_TRACE_HEAD_CAPTURED_WIDTH 16
+#define KEYWAY_TRACE_HEAD_PROCESS_LSB 48
+#define KEYWAY_TRACE_HEAD_PROCESS_WIDTH 16
+#define KEYWAY_TRACE_HEAD_OBJECT_LSB 64
+#define KEYWAY_TRACE_HEAD_OBJECT_WIDTH 16
+#define KEYWAY_TRACE_HEAD_OWNER_LSB 80
+#define KEYWAY_TRACE_HEAD_OWNER_WIDTH 16
+#define KEYWAY_TRACE_HEAD_CREATED_LSB 96
+#define KEYWAY_TRACE_HEAD_CREATED_WIDTH 32
+#define KEYWAY_TRACE_HEAD_NUMBER_LSB 128
+#define KEYWAY_TRACE_HEAD_NUMBER_WIDTH 64
+#define KEYWAY_TRACE_HEAD_TIME_LSB 192
+#define KEYWAY_TRACE_HEAD_TIME_WIDTH 64
+
 /* Message types. */
 /* Commands between services. */
 #define KEYWAY_TYPE_CONTROL 1
@@ -349,6 +373,12 @@
 #define KEYWAY_REQUEST_QUBIT 52
 /* Makes a lane or stream to an endpoint's owner, who is asked. */
 #define KEYWAY_REQUEST_OPEN_CHANNEL 40
+/* Makes an observer capability, if the policy lets the process observe. */
+#define KEYWAY_REQUEST_OBSERVE 60
+/* Answers with the memory in which the router publishes counters: of the process's own, or with an observer capability of everything. */
+#define KEYWAY_REQUEST_COUNTERS 61
+/* Answers with the ring in which an observer follows messages; with PROCESS in `rights` also what they say. */
+#define KEYWAY_REQUEST_TRACE 62
 /* Takes one's end of a lane or stream that was offered. */
 #define KEYWAY_REQUEST_ACCEPT_CHANNEL 41
 

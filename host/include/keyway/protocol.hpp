@@ -606,6 +606,9 @@ enum class Request : std::uint8_t {
     kReclaim = 51,  ///< Takes a qubit back that the router holds because the process's link, or the router itself, ended.
     kQubit = 52,  ///< Describes a qubit that the process holds; answers with the memory of its state.
     kOpenChannel = 40,  ///< Makes a lane or stream to an endpoint's owner, who is asked.
+    kObserve = 60,  ///< Makes an observer capability, if the policy lets the process observe.
+    kCounters = 61,  ///< Answers with the memory in which the router publishes counters: of the process's own, or with an observer capability of everything.
+    kTrace = 62,  ///< Answers with the ring in which an observer follows messages; with PROCESS in `rights` also what they say.
     kAcceptChannel = 41,  ///< Takes one's end of a lane or stream that was offered.
 };
 /// The name of a request as it stands in this contract; "unknown" for any other value.
@@ -663,13 +666,19 @@ enum class Request : std::uint8_t {
             return "qubit";
         case Request::kOpenChannel:
             return "open_channel";
+        case Request::kObserve:
+            return "observe";
+        case Request::kCounters:
+            return "counters";
+        case Request::kTrace:
+            return "trace";
         case Request::kAcceptChannel:
             return "accept_channel";
     }
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 27;
+inline constexpr std::size_t kRequestCount = 30;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {
@@ -988,6 +997,101 @@ struct Frame {
     friend constexpr bool operator==(const Frame&, const Frame&) = default;
 };
 static_assert(sizeof(Frame) == 8 && std::is_trivially_copyable_v<Frame>);
+
+/// In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
+struct TraceHead {
+    std::array<std::uint64_t, 4> words{};
+
+    /// See `verdict`.
+    [[nodiscard]] constexpr std::uint8_t verdict() const noexcept {
+        return static_cast<std::uint8_t>(words[0] & 0xFFU);
+    }
+    constexpr void set_verdict(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
+    }
+    /// Rights of the capability that the sender named, if it was the sender's; else 0.
+    [[nodiscard]] constexpr std::uint8_t rights() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
+    }
+    constexpr void set_rights(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFU) << 8);
+    }
+    /// Kind of that capability, see `kind`; 0 if it was not the sender's.
+    [[nodiscard]] constexpr std::uint8_t kind() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 16) & 0xFU);
+    }
+    constexpr void set_kind(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xF} << 16)) |
+                   ((std::uint64_t{value} & 0xFU) << 16);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint16_t spare() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 20) & 0xFFFU);
+    }
+    constexpr void set_spare(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFF} << 20)) |
+                   ((std::uint64_t{value} & 0xFFFU) << 20);
+    }
+    /// Payload bytes that follow the header.
+    [[nodiscard]] constexpr std::uint16_t captured() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
+    }
+    constexpr void set_captured(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 32);
+    }
+    /// Process by whose link the message came.
+    [[nodiscard]] constexpr std::uint16_t process() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
+    }
+    constexpr void set_process(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 48);
+    }
+    /// What that capability was for; 0 if it was not the sender's.
+    [[nodiscard]] constexpr std::uint16_t object() const noexcept {
+        return static_cast<std::uint16_t>(words[1] & 0xFFFFU);
+    }
+    constexpr void set_object(std::uint16_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 0);
+    }
+    /// Process to which that object belonged; 0: unknown.
+    [[nodiscard]] constexpr std::uint16_t owner() const noexcept {
+        return static_cast<std::uint16_t>((words[1] >> 16) & 0xFFFFU);
+    }
+    constexpr void set_owner(std::uint16_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 16);
+    }
+    /// Capability that the receiver got with the message; 0: none.
+    [[nodiscard]] constexpr std::uint32_t created() const noexcept {
+        return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_created(std::uint32_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+    /// Counts the messages that the router judged, from 1.
+    [[nodiscard]] constexpr std::uint64_t number() const noexcept {
+        return static_cast<std::uint64_t>(words[2]);
+    }
+    constexpr void set_number(std::uint64_t value) noexcept {
+        words[2] = value;
+    }
+    /// ns since 1970, by the router's clock.
+    [[nodiscard]] constexpr std::uint64_t time() const noexcept {
+        return static_cast<std::uint64_t>(words[3]);
+    }
+    constexpr void set_time(std::uint64_t value) noexcept {
+        words[3] = value;
+    }
+
+    friend constexpr bool operator==(const TraceHead&, const TraceHead&) = default;
+};
+static_assert(sizeof(TraceHead) == 32 && std::is_trivially_copyable_v<TraceHead>);
 
 /// AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers.
 namespace reg {

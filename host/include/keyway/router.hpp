@@ -59,6 +59,7 @@ struct Rule {
     std::vector<std::string> names{};  ///< endpoints that it may register
     std::vector<LookupRule> lookup{};
     bool observe = false;     ///< sees all of the router's state in `list`
+    bool payloads = false;    ///< what it observes shows also what messages say
     bool administer = false;  ///< may grant and revoke any capability
     bool qubits = false;      ///< may prepare qubits
 };
@@ -78,6 +79,9 @@ struct KEYWAY_API Policy {
                 .endpoints = 1024,
                 .region_bytes = 4ULL << 30};
     std::vector<Rule> rules{};
+    /// Where keywayd serves metrics: "127.0.0.1:9478", "[::1]:9478" or "unix:/path"; empty: nowhere. The
+    /// router itself doesn't look at it.
+    std::string metrics{};
     /// When the audit log can't be written: true goes on and counts what was lost, false takes nothing more
     /// until it can.
     bool continue_without_audit = false;
@@ -171,6 +175,9 @@ class KEYWAY_API Router {
 
     /// A connection from within this process. Any thread; the router must be running or be started later.
     Result<Connection> connect(const ConnectOptions& options = {});
+    /// The same, and the connection may observe (keyway/observe.hpp) whatever the policy says. It is for the
+    /// process that hosts the router, which is trusted anyway: don't give the connection away.
+    Result<Connection> connect_observer(const ConnectOptions& options = {});
     /// Serves a connected SOCK_SEQPACKET socket as if it had been accepted. Takes the descriptor. Any thread.
     void adopt(int socket);
     /// Replaces the policy for what is asked from now on; capabilities which were given stay. Any thread.

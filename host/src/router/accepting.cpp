@@ -155,7 +155,7 @@ void Router::Impl::accept_all() {
 }
 
 // Makes a link of a connected socket, if the limits allow.
-void Router::Impl::admit(UniqueFd socket) {
+void Router::Impl::admit(UniqueFd socket, bool observes) {
     ucred peer{};
     socklen_t size = sizeof peer;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
@@ -200,10 +200,12 @@ void Router::Impl::admit(UniqueFd socket) {
     link->gid = peer.gid;
     link->groups = groups_of_peer(socket.get());
     link->name = command_name(peer.pid);
+    link->hosted = observes;
     link->user = &user;
     link->socket = std::move(socket);
     link->pidfd = std::move(pidfd);
     user.capabilities.limit = policy_.user.capabilities;
+    forget_figures(id);
     table_.open_account(id, policy_.process.capabilities, user.capabilities);
     ++user.connections;
     ++of_pid;
@@ -223,6 +225,8 @@ void Router::Impl::close_link(Link& link, Error reason) {
     if (audit_ != nullptr && link.state == Link::State::kLive) {
         note_link(link, false, reason);
     }
+    end_watching(link, true, true);
+    std::erase(watching_.live, &link);
     // Authority ends first: whatever is routed from here on can't reach or come from this process.
     std::vector<core::ObjectId> gone = link.endpoints;
     gone.push_back(id);

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "base/wall_clock.hpp"
 #include "router/router_impl.hpp"
 
 namespace keyway {
@@ -26,12 +26,6 @@ using router::Link;
 namespace {
 
 constexpr std::uint64_t kTendNs = 10'000'000;
-
-std::uint64_t wall_clock_ns() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// Requests that change nothing.
 bool only_looks(Request request) {

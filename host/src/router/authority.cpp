@@ -108,8 +108,10 @@ Result<void> Router::Impl::revoke(Link& link, const ControlMessage& request, Ans
         if (!administers(link)) {
             return Status::kNotAllowed;
         }
-        // An object's root is its existence; that ends with the object.
-        if (!target_valid || table_.parent(target) == 0) {
+        // An object's root is its existence; that ends with the object. Sight is no object.
+        const bool root = target_valid && table_.parent(target) == 0 &&
+                          Kind{table_.entry(target).kind()} != Kind::kObserver;
+        if (!target_valid || root) {
             return Verdict::kNoSuchCapability;
         }
         reply.message.value = end_tree(target, true, link.id);
@@ -168,6 +170,10 @@ void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by)
         return;
     }
     tell_ended(entry, id, by);
+    if (Kind{entry.kind()} == Kind::kObserver) {
+        observer_ended(id);
+        return;
+    }
     if (Kind{entry.kind()} == Kind::kRegion) {
         region_left(entry.object(), id, directory_.root(entry.object()) == slot);
         return;

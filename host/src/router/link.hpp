@@ -31,7 +31,7 @@ struct User {
 
 struct LinkCounters {
     std::uint64_t sent = 0;
-    std::uint64_t delivered = 0;
+    std::uint64_t verdict[kVerdictCount] = {};  ///< of what it sent
     std::uint64_t refused = 0;
     std::uint64_t expired = 0;
     std::uint64_t received = 0;  ///< put into its delivery rings
@@ -54,7 +54,8 @@ struct Link {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
-    std::string name;  ///< command name, for people only
+    std::string name;     ///< command name, for people only
+    bool hosted = false;  ///< may observe, because the router's own process connected it for that
     User* user = nullptr;
     core::CapabilityId home = 0;
     std::uint64_t region_bytes = 0;  ///< of regions that it pays for
@@ -100,6 +101,7 @@ struct Link {
     std::deque<link::NoticeBody>
         pending_notices;  ///< that found the ring full; bounded by the process's shares
     LinkCounters counters;
+    std::array<std::uint32_t, limit::kPriorities> high_water{};  ///< bytes in each delivery queue
 
     void open_rings() {
         auto& shared = memory.shared();

@@ -45,12 +45,32 @@ json describe_process(Link& link, const core::CapabilityTable& table) {
             {"name", link.name},
             {"capabilities", table.share(link.id).used},
             {"sent", link.counters.sent},
-            {"delivered", link.counters.delivered},
+            {"delivered", link.counters.verdict[0]},
             {"refused", link.counters.refused},
             {"expired", link.counters.expired},
             {"received", link.counters.received},
             {"waiting", link.held},
             {"queues", std::move(queues)}};
+}
+
+json describe_refusal(const router::Refused& refused) {
+    const TraceHead& head = refused.head;
+    const Header& header = refused.header;
+    return {{"number", head.number()},
+            {"time_ns", head.time()},
+            {"sender", head.process()},
+            {"receiver", header.receiver()},
+            {"type", name_of(Type{header.type()})},
+            {"call", (header.flags() & flag::kExpectsReply) != 0},
+            {"reply", (header.flags() & flag::kReply) != 0},
+            {"sequence", header.sequence()},
+            {"bytes", header.length()},
+            {"capability", header.capability()},
+            {"kind", head.kind() == 0 ? json(nullptr) : json(name_of(Kind{head.kind()}))},
+            {"object", head.object()},
+            {"rights", describe_rights(head.rights())},
+            {"carried", header.carried()},
+            {"verdict", name_of(Verdict{head.verdict()})}};
 }
 
 }  // namespace
@@ -156,6 +176,15 @@ std::string Router::Impl::listing(const Link& viewer) const {
             }
         }
     }
+    json refusals = json::array();
+    const auto& w = watching_;
+    for (std::uint64_t i = w.refused - std::min<std::uint64_t>(w.refused, w.refusals.size()); i < w.refused;
+         ++i) {
+        const router::Refused& refused = w.refusals[i % w.refusals.size()];
+        if (all || refused.header.sender() == viewer.id) {
+            refusals.push_back(describe_refusal(refused));
+        }
+    }
     return json{{"router",
                  {{"pid", ::getpid()},
                   {"uptime_ns", now_ns_ - origin_ns_},
@@ -172,7 +201,8 @@ std::string Router::Impl::listing(const Link& viewer) const {
                 {"qubits", std::move(qubits)},
                 {"regions", std::move(regions)},
                 {"capabilities", std::move(capabilities)},
-                {"channels", list_channels(viewer, all)}}
+                {"channels", list_channels(viewer, all)},
+                {"refusals", std::move(refusals)}}
         .dump();
 }
 

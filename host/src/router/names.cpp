@@ -44,6 +44,11 @@ bool Router::Impl::observes(const Link& link) const {
                                [&](const Rule& r) { return r.observe && matches(r.who, link); });
 }
 
+bool Router::Impl::sees_payloads(const Link& link) const {
+    return std::ranges::any_of(policy_.rules,
+                               [&](const Rule& r) { return r.payloads && matches(r.who, link); });
+}
+
 bool Router::Impl::may_prepare_qubits(const Link& link) const {
     return std::ranges::any_of(policy_.rules,
                                [&](const Rule& r) { return r.qubits && matches(r.who, link); });
@@ -93,6 +98,7 @@ Result<ObjectId> Router::Impl::make_named(Link& link, std::string_view name, cor
                           .flags = 0,
                           .payer = link.id});
     directory_.set_root(object, core::slot_of(root));
+    forget_figures(object);
     names_.emplace(name, object);
     name_of_.emplace(object, name);
     link.endpoints.push_back(object);

@@ -6,10 +6,12 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstring>
 #include <initializer_list>
 #include <optional>
@@ -133,13 +135,27 @@ std::optional<std::uint32_t> group_id(const std::string& name) {
     return id_of<group>(name, ::getgrnam_r, &group::gr_gid);
 }
 
+// Metrics say what all processes do, so they are served to this machine only.
+bool valid_metrics_address(std::string_view text) {
+    if (text.starts_with("unix:/")) {
+        return text.size() < sizeof(sockaddr_un::sun_path) && text.find('\0') == std::string_view::npos;
+    }
+    const std::size_t colon = text.rfind(':');
+    const std::string_view host = text.substr(0, colon);
+    const std::string_view port = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+    std::uint16_t number = 0;
+    const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+    return (host == "127.0.0.1" || host == "[::1]") && error == std::errc{} &&
+           rest == port.data() + port.size() && number != 0;
+}
+
 class PolicyReader {
   public:
     explicit PolicyReader(std::string_view file) : file_(file) {}
 
     Policy read(const toml::table& root) {
         Policy policy;
-        only(root, {"version", "limits", "audit", "rule"}, "at the top level");
+        only(root, {"version", "limits", "audit", "metrics", "rule"}, "at the top level");
         if (const toml::node* version = root.get("version"); version == nullptr) {
             fault({1, 1}, "the key version is missing; begin the file with version = 1");
         } else if (!version->is_integer() || version->as_integer()->get() != 1) {
@@ -156,6 +172,9 @@ class PolicyReader {
         }
         if (const toml::table* audit = table(root, "audit", "audit")) {
             policy.continue_without_audit = read_continue(*audit);
+        }
+        if (const toml::table* metrics = table(root, "metrics", "metrics")) {
+            policy.metrics = read_metrics(*metrics);
         }
         if (const toml::node* rules = root.get("rule")) {
             if (const toml::array* array = rules->as_array();
@@ -287,11 +306,31 @@ class PolicyReader {
         return *text == "continue";
     }
 
+    // --- metrics ---
+
+    std::string read_metrics(const toml::table& in) {
+        only(in, {"listen"}, "in [metrics]");
+        const toml::node* where = in.get("listen");
+        if (where == nullptr) {
+            return {};
+        }
+        const auto text = where->value<std::string>().value_or("");
+        if (!valid_metrics_address(text)) {
+            fault(*where, "listen is " + described(*where) +
+                              "; it must be an address of this machine alone and a port, such as "
+                              "\"127.0.0.1:9478\" or \"[::1]:9478\", or \"unix:\" and a path, such as "
+                              "\"unix:/run/keyway/metrics.sock\"");
+            return {};
+        }
+        return text;
+    }
+
     // --- rules ---
 
     Rule read_rule(const toml::table& in) {
         Rule rule;
-        only(in, {"who", "register", "lookup", "observe", "administer", "qubits"}, "in a [[rule]]");
+        only(in, {"who", "register", "lookup", "observe", "payloads", "administer", "qubits"},
+             "in a [[rule]]");
         if (const toml::node* who = in.get("who"); who == nullptr) {
             fault(in,
                   "this [[rule]] has no who; say whom it is for: who = { everyone = true }, who = { user = "
@@ -316,6 +355,10 @@ class PolicyReader {
             }
         }
         rule.observe = flag(in, "observe");
+        rule.payloads = flag(in, "payloads");
+        if (rule.payloads && !rule.observe) {
+            fault(*in.get("payloads"), "payloads = true says nothing without observe = true");
+        }
         rule.administer = flag(in, "administer");
         rule.qubits = flag(in, "qubits");
         return rule;

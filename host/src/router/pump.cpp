@@ -57,6 +57,7 @@ class DeliveryRings {
     void push(ObjectId destination, unsigned priority, const Header& header) {
         if (is_topic(destination)) {
             router_.publish(destination, header, payload_);
+            count(destination);
             return;
         }
         Link& link = owner(destination);
@@ -71,6 +72,7 @@ class DeliveryRings {
         ring::copy_shared_to_shared(body + sizeof header, payload_.data(), payload_.size());
         ring.commit();
         ++link.counters.received;
+        count(destination);
         router_.touch_receiver(link, priority);
     }
 
@@ -82,6 +84,11 @@ class DeliveryRings {
   private:
     [[nodiscard]] bool is_topic(ObjectId destination) const {
         return router_.directory_.what(destination) == core::Directory::What::kTopic;
+    }
+    void count(ObjectId destination) {
+        router::Reached& reached = router_.watching_.reached[destination];
+        ++reached.messages;
+        reached.bytes += payload_.size();
     }
     [[nodiscard]] Link& owner(ObjectId destination) const {
         return *router_.link_of(router_.directory_.owner(destination));
@@ -219,7 +226,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     }
     if (!agrees) {
         link.submissions->advance();
-        finish(link, header, Verdict::kMalformed, ticket);
+        finish(link, header, Verdict::kMalformed, ticket, payload);
         return true;
     }
     DeliveryRings rings(*this, link, header, payload);
@@ -269,21 +276,28 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
                       .value = outcome.created,
                       .ticket = ticket});
     }
-    finish(link, header, outcome.verdict, ticket, outcome.created);
+    finish(link, header, outcome.verdict, ticket, payload, outcome.created);
     return true;
 }
 
 // Counts a verdict, writes it down, and tells the sender unless the message was delivered.
 void Router::Impl::finish(Link& link, const Header& header, Verdict verdict, std::uint64_t ticket,
-                          core::CapabilityId created) {
+                          std::span<const std::byte> payload, core::CapabilityId created) {
     if (audit_ != nullptr) {
         note(link, header, verdict, created);
     }
+    ++watching_.judged;
+    if (!watching_.tracers.empty()) {
+        trace(link, header, payload, verdict, created);
+    }
     bump(counters_.verdict[static_cast<std::size_t>(verdict)]);
     ++link.counters.sent;
+    ++link.counters.verdict[static_cast<std::size_t>(verdict)];
     switch (verdict) {
         case Verdict::kDelivered:
-            ++link.counters.delivered;
+            if (watching_.timing) {
+                time_call(header, created);
+            }
             return;
         case Verdict::kExpired:
         case Verdict::kTimedOut:
@@ -293,6 +307,7 @@ void Router::Impl::finish(Link& link, const Header& header, Verdict verdict, std
             ++link.counters.refused;
             break;
     }
+    remember_refusal(link, header, verdict);
     notify(link, {.kind = static_cast<std::uint8_t>(Notice::kRefused),
                   .code = static_cast<std::uint8_t>(verdict),
                   .reserved = 0,
@@ -342,8 +357,10 @@ void Router::Impl::give_up_held(Link& link, Verdict verdict) {
     ring::Record record;
     if (link.submissions->peek(record) == ring::Poll::kRecord) {
         link.submissions->advance();
-        finish(link, link.held_header, verdict,
-               link.held_ticket);  // told before it is given back: see Impl::await_judged
+        const auto body = record.body.size() >= limit::kHeaderBytes ? record.body.subspan(limit::kHeaderBytes)
+                                                                    : std::span<const std::byte>();
+        finish(link, link.held_header, verdict, link.held_ticket,
+               body);  // told before it is given back: see Impl::await_judged
         link.submissions->release();
         touch_sender(link);
     }
@@ -384,6 +401,16 @@ bool Router::Impl::flush_notices(Link& link) {
     return true;
 }
 
+// The high-water mark of a queue. How much its reader has taken is asked only when what is known from earlier
+// would make a new mark, and that is of some size: the word is the reader's, and costs a transfer.
+void Router::Impl::note_depth(Link& link, std::size_t priority, ring::Producer<>& ring) {
+    const std::uint64_t most = ring.tail() - ring.seen_consumed();
+    if (most > link.high_water[priority] && most >= ring.capacity() / 8) {
+        const std::uint64_t depth = ring.tail() - ring.consumed();
+        link.high_water[priority] = std::max(link.high_water[priority], static_cast<std::uint32_t>(depth));
+    }
+}
+
 void Router::Impl::wake_touched() {
     ring::publication_fence<ring::NativeAtomics>();
     const auto wake = [](const UniqueFd& pipe) {
@@ -399,7 +426,9 @@ void Router::Impl::wake_touched() {
             ring::wake_if_parked_after_fence(shared.receiver, [&] { wake(link->receiver_wake); });
             for (std::size_t priority = 0; priority < limit::kPriorities; ++priority) {
                 if ((unsigned{link->fresh} >> priority & 1U) != 0) {
-                    link->delivery[priority]->tidy();
+                    auto& ring = *link->delivery[priority];
+                    ring.tidy();
+                    note_depth(*link, priority, ring);
                 }
             }
             link->fresh = 0;

@@ -179,6 +179,12 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
             return {};
         case Request::kList:
             return list(link, reply);
+        case Request::kObserve:
+            return observe(link, reply);
+        case Request::kCounters:
+            return open_counters(link, request, reply);
+        case Request::kTrace:
+            return open_trace(link, request, reply);
         case Request::kOpenChannel:
             return open_channel(link, request, reply);
         case Request::kAcceptChannel:
@@ -265,6 +271,7 @@ Result<void> Router::Impl::seal(Link& link) {
     link.memory_fd.reset();
     link.open_rings();
     link.state = Link::State::kLive;
+    watching_.live.push_back(&link);
     // Edge-triggered, and never read: each write of the process is an edge, and nothing that it does to the
     // shared open file can make us block.
     watch(link.bell.get(), EPOLLIN | EPOLLET, router::tag_of(router::Watch::kBell, link.id, link.serial));

@@ -14,6 +14,7 @@
 
 #include "base/check.hpp"
 #include "base/sigpipe_guard.hpp"
+#include "base/wall_clock.hpp"
 #include "ring/park.hpp"
 #include "router/router_impl.hpp"
 
@@ -57,6 +58,8 @@ Router::Impl::Impl(RouterOptions options)
     active_.reserve(limit::kIds);
     touched_.reserve(limit::kIds);
     held_.reserve(limit::kIds);
+    watching_.reached.resize(limit::kIds);
+    wall_offset_ns_ = wall_clock_ns() - now_ns_;
     watch(wake_.get(), EPOLLIN, tag_of(Watch::kWake));
 }
 
@@ -89,6 +92,7 @@ void Router::Impl::run() {
     read_clock();
     std::uint64_t last_work = now_ns_;
     std::uint64_t last_control = 0;
+    bool publishing = false;
     const auto spin = static_cast<std::uint64_t>(options_.spin.count());
     while (!stopping_.load(std::memory_order_acquire)) {
         const bool worked = pass();
@@ -97,6 +101,7 @@ void Router::Impl::run() {
         read_clock();
         if (worked) {
             last_work = now_ns_;
+            ++watching_.stir;
         }
         reap();
         if (now_ns_ - last_control >= kControlIntervalNs) {
@@ -106,11 +111,12 @@ void Router::Impl::run() {
             sweep_qubits();
             tend_audit();
             tend_channels();
+            publishing = tend_watchers();
         }
         if (!worked && now_ns_ - last_work >= kQuietNs && region_pool_.refill()) {
             continue;
         }
-        if (!worked && now_ns_ - last_work >= spin) {
+        if (!worked && !publishing && now_ns_ - last_work >= spin) {
             flush_runs();
             sleep();
             read_clock();
@@ -151,9 +157,9 @@ void Router::Impl::stop() noexcept {
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
 }
 
-void Router::Impl::adopt(int socket) {
+void Router::Impl::adopt(int socket, bool observes) {
     const std::lock_guard lock(errands_mutex_);
-    adopted_.emplace_back(socket);
+    adopted_.emplace_back(UniqueFd(socket), observes);
     errands_.store(true, std::memory_order_release);
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
@@ -168,7 +174,7 @@ void Router::Impl::set_policy(Policy policy) {
 }
 
 void Router::Impl::take_over_requests() {
-    std::vector<UniqueFd> adopted;
+    std::vector<std::pair<UniqueFd, bool>> adopted;
     {
         const std::lock_guard lock(errands_mutex_);
         errands_.store(false, std::memory_order_relaxed);
@@ -179,8 +185,8 @@ void Router::Impl::take_over_requests() {
             log("policy replaced");
         }
     }
-    for (UniqueFd& socket : adopted) {
-        admit(std::move(socket));
+    for (auto& [socket, observes] : adopted) {
+        admit(std::move(socket), observes);
     }
     if (audit_changed_.exchange(false, std::memory_order_acquire)) {
         // What had to wait for the log is still in the rings.
@@ -199,6 +205,7 @@ bool Router::Impl::control_share_used() const {
 void Router::Impl::handle_events(int timeout_ms) {
     epoll_event events[64];
     const int count = ::epoll_wait(epoll_.get(), events, 64, timeout_ms);
+    watching_.stir += count > 0 ? 1 : 0;
     control_until_ns_ = Deadline::clock_ns() + kControlShareNs;
     bool asked = false;  // the first is served in any case
     for (int i = 0; i < count; ++i) {
@@ -320,7 +327,7 @@ void Router::Impl::sleep() {
         return;
     }
     // Whoever makes room for a held message, or reads its notices, rings as well.
-    std::uint64_t earliest = channels_.due_ns;
+    std::uint64_t earliest = std::min(channels_.due_ns, watchers_due());
     for (Link* link : held_) {
         if (link->held_topic != 0) {
             if (!await_topic(link->held_topic, link->held_length, earliest)) {
@@ -404,6 +411,15 @@ Result<Connection> Router::connect(const ConnectOptions& options) {
         return Error::system();
     }
     adopt(pair[0]);
+    return Connection::over(pair[1], options);
+}
+
+Result<Connection> Router::connect_observer(const ConnectOptions& options) {
+    int pair[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+        return Error::system();
+    }
+    impl_->adopt(pair[0], true);
     return Connection::over(pair[1], options);
 }
 

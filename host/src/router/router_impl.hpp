@@ -14,6 +14,7 @@
 //       topics.cpp     publish and subscribe: broadcast rings and who reads them
 //     auditing.cpp   what is written down of all this
 //     listing.cpp    what `list` answers
+//     watching.cpp   counters and messages for those who look on
 
 #include <atomic>
 #include <map>
@@ -38,6 +39,7 @@
 #include "router/qubit.hpp"
 #include "router/region.hpp"
 #include "router/topic.hpp"
+#include "router/watching.hpp"
 
 namespace keyway {
 
@@ -69,7 +71,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     // --- router.cpp ---
     void run();
     void stop() noexcept;            ///< any thread, and signal handlers
-    void adopt(int socket);          ///< any thread
+    void adopt(int socket, bool observes = false);  ///< any thread
     void set_policy(Policy policy);  ///< any thread
 
     void take_over_requests();  ///< what other threads have left for us
@@ -90,7 +92,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     // --- accepting.cpp ---
     Result<void> listen();
     void accept_all();
-    void admit(UniqueFd socket);
+    void admit(UniqueFd socket, bool observes = false);
     /// Ends a link: judges what it has submitted, ends its authority, tells who waited for it.
     void close_link(router::Link& link, Error reason);
     void reap();
@@ -101,7 +103,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     std::uint32_t pump(router::Link& link, std::uint32_t most);
     bool judge(router::Link& link, const ring::Record& record);
     void finish(router::Link& link, const Header& header, Verdict verdict, std::uint64_t ticket,
-                core::CapabilityId created = 0);
+                std::span<const std::byte> payload, core::CapabilityId created = 0);
     void hold(router::Link& link, const Header& header, std::uint64_t ticket);
     bool retry_held(router::Link& link);
     void give_up_held(router::Link& link, Verdict verdict);
@@ -110,6 +112,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     /// Closes the link once the pass is over; until then nothing more is taken from it.
     void doom(router::Link& link, Error reason);
     void wake_touched();
+    static void note_depth(router::Link& link, std::size_t priority, ring::Producer<>& ring);
     void touch_receiver(router::Link& link, unsigned priority);
     void touch_sender(router::Link& link);
     void tell_ended(const Entry& entry, core::CapabilityId id, core::ProcessId by);
@@ -129,6 +132,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     // --- names.cpp ---
     [[nodiscard]] bool administers(const router::Link& link) const;
     [[nodiscard]] bool observes(const router::Link& link) const;
+    [[nodiscard]] bool sees_payloads(const router::Link& link) const;
     [[nodiscard]] bool may_prepare_qubits(const router::Link& link) const;
     Result<void> register_endpoint(router::Link& link, const link::ControlMessage& request,
                                    router::Answer& reply);
@@ -249,6 +253,40 @@ struct KEYWAY_HIDDEN Router::Impl {
     /// Before sleeping: asks those who hold the topic up to ring. False when there is room by now.
     bool await_topic(core::ObjectId topic, std::uint32_t length, std::uint64_t& earliest);
 
+    // --- watching.cpp ---
+    Result<void> observe(router::Link& link, router::Answer& reply);
+    Result<void> open_counters(router::Link& link, const link::ControlMessage& request,
+                               router::Answer& reply);
+    Result<void> open_trace(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
+    [[nodiscard]] Result<core::SlotId> observer(const router::Link& link, core::CapabilityId capability,
+                                                std::uint8_t rights) const;
+    [[nodiscard]] bool may_see(const router::Link& link, core::CapabilityId capability) const;
+    template <class Over>
+    void end_watching_if(const Over& over);
+    void end_watching(const router::Link& link, bool counters, bool trace);
+    /// Must not touch the table.
+    void observer_ended(core::CapabilityId capability);
+    static void end_watcher(router::Watcher& watcher);
+    static void end_tracer(router::Tracer& tracer);
+    void time_calls(bool on);
+    [[nodiscard]] ProcessFigures figures_of(router::Link& link) const;
+    [[nodiscard]] EndpointFigures figures_of(core::ObjectId object) const;
+    [[nodiscard]] RouterFigures figures(bool all) const;
+    void plan(router::Watcher& watcher) const;
+    void write_row(router::Watcher& watcher, std::uint64_t what);
+    void publish(router::Watcher& watcher, bool to_the_end);
+    [[nodiscard]] bool wants_publishing(const router::Watcher& watcher) const;
+    bool tend_watchers();
+    [[nodiscard]] std::uint64_t watchers_due() const;
+    void time_call(const Header& header, core::CapabilityId created);
+    [[nodiscard]] router::CallTimes& times_of(core::ObjectId endpoint);
+    void forget_figures(core::ObjectId object);
+    [[nodiscard]] TraceHead trace_head(const router::Link& link, const Header& header, Verdict verdict,
+                                       core::CapabilityId created) const;
+    void remember_refusal(const router::Link& link, const Header& header, Verdict verdict);
+    void trace(const router::Link& link, const Header& header, std::span<const std::byte> payload,
+               Verdict verdict, core::CapabilityId created);
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -314,10 +352,11 @@ struct KEYWAY_HIDDEN Router::Impl {
     std::atomic<bool> errands_{false};
     std::atomic<bool> audit_changed_{false};
     std::mutex errands_mutex_;
-    std::vector<UniqueFd> adopted_;
+    std::vector<std::pair<UniqueFd, bool>> adopted_;  ///< and whether it may observe
     std::unique_ptr<Policy> new_policy_;
 
     router::Channels channels_;
+    router::Watching watching_;
 };
 
 }  // namespace keyway
