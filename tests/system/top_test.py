@@ -1,6 +1,7 @@
 """keyway top: what it shows of real traffic, in a pipe and on a terminal of 80 columns and 24 lines."""
 
 import pathlib
+import re
 import subprocess
 import time
 
@@ -30,6 +31,11 @@ class Terminal:
             time.sleep(0.02)
             self.shown = self.look(*options)
         shown, self.shown = self.shown, ""
+        return shown
+
+    def wait_for_match(self, pattern, *options):
+        while not re.search(pattern, shown := self.look(*options)):
+            time.sleep(0.02)
         return shown
 
     def type(self, *keys):
@@ -131,8 +137,8 @@ class Top(ToolTest):
         terminal.close()
         terminal = self.open(env={**self.env, "NO_COLOR": "1"})
         terminal.type("5")
-        terminal.wait_for("insufficient_rights")
-        self.assertNotRegex(terminal.look("-e"), r"\x1b\[(?:\d+;)*3[0-7]m")
+        shown = terminal.wait_for_match(r"insufficient_rights +\d+ +[1-9]", "-e")
+        self.assertNotRegex(shown, r"\x1b\[(?:\d+;)*3[0-7]m")
         os.killpg(self.processes[-1].child.pid, signal.SIGKILL)
 
     def test_ends_with_the_router(self):

@@ -4,12 +4,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "client/connection_impl.hpp"
 #include "tests/watch/watch_fixture.hpp"
+#include "watch/board.hpp"
 
 using namespace std::chrono_literals;
 
@@ -30,6 +32,42 @@ TEST(LatencyBuckets, each_duration_is_below_its_buckets_bound_and_not_below_the_
     latency.count[Latency::bucket_of(1'000'000)] = 1;
     EXPECT_EQ(latency.quantile(0.5), 1024U);
     EXPECT_GT(latency.quantile(1.0), 1'000'000U);
+}
+
+// Each writing has its own number in every row. A reader that took rows of two would see two numbers.
+TEST(CounterBoard, is_never_read_half_written) {
+    constexpr std::uint32_t kRows = 16;
+    UniqueFd file;
+    auto written = watch::Board::create({.processes = kRows, .endpoints = 1, .regions = 1}, file).value();
+    const auto read = watch::Board::map(file.get()).value();
+    std::atomic<bool> stop{false};
+    std::thread writer([&] {
+        for (std::uint64_t number = 1; !stop.load(); ++number) {
+            written.begin();
+            for (std::uint32_t i = 0; i < kRows; ++i) {
+                ProcessFigures row;
+                row.sent = number;
+                written.add(row);
+            }
+            written.finish({});
+            std::this_thread::sleep_for(30us);  // the router is far from writing all the time
+        }
+    });
+    int mixed = 0;
+    std::uint64_t last = 0;
+    for (int writings = 0; writings < 1000;) {
+        Snapshot now;
+        if (read.read(now) != watch::Board::Look::kDone) {
+            continue;
+        }
+        const std::uint64_t number = now.processes[0].sent;
+        writings += std::exchange(last, number) != number ? 1 : 0;
+        const auto same = [&](const ProcessFigures& row) { return row.sent == number; };
+        mixed += std::ranges::all_of(now.processes, same) ? 0 : 1;
+    }
+    stop = true;
+    writer.join();
+    EXPECT_EQ(mixed, 0);
 }
 
 class Sight : public Watched {};
