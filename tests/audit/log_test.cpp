@@ -68,6 +68,29 @@ TEST_F(LogTest, leaves_no_key_in_memory) {
 }
 #endif
 
+TEST_F(LogTest, says_so_each_time_that_it_can_take_more_after_it_could_not) {
+    std::atomic<int> told{0};
+    LogOptions with_bell = options();
+    with_bell.changed = [&told] {
+        ++told;
+        told.notify_all();
+    };
+    auto log = Log::open(std::move(with_bell)).value();
+    for (std::uint32_t round = 0; round < 200; ++round) {
+        const int before = told;
+        std::uint32_t pushed = 0;
+        // As a router does: it stops at the moment at which it is told to, whatever the writer is doing then.
+        for (; log->accepting(); ++pushed) {
+            log->push(record(pushed));
+        }
+        const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+        while (told == before && std::chrono::steady_clock::now() < patience) {
+            std::this_thread::yield();
+        }
+        ASSERT_GT(told.load(), before) << "round " << round << ": it would wait for ever";
+    }
+}
+
 TEST_F(LogTest, what_was_pushed_is_there_in_its_order) {
     {
         auto sut = Log::open(options()).value();

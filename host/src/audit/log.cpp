@@ -314,12 +314,12 @@ void Log::write_until_told_to_stop() {
             wake_.wait_for(lock, kTryAgain, [&] { return stop_; });
             continue;
         }
-        taken_.store(taken + batch.size(), std::memory_order_release);
+        taken_.store(taken + batch.size(), std::memory_order_seq_cst);
         if (std::chrono::steady_clock::now() - synced_at_ >= kSync && !sync()) {
             fail(errno);
             continue;
         }
-        if (!recover() && there >= kQueue - kReserve) {
+        if (!recover() && has_room() && awaited_.exchange(false, std::memory_order_seq_cst)) {
             options_.changed();
         }
     }

@@ -58,9 +58,15 @@ class Log {
     void push(const Record& record);
     /// Router's thread. The same, but counts a loss when the queue is full.
     void push_or_lose(const Record& record);
-    /// Router's thread. False when the log can't be written for now.
-    [[nodiscard]] bool accepting() const noexcept {
-        return !failing_.load(std::memory_order_acquire) && used() < kQueue - kReserve && overflow_.empty();
+    /// Router's thread. False when the log can't be written for now; `changed` is called once it may be
+    /// again.
+    [[nodiscard]] bool accepting() noexcept {
+        if (may_take()) [[likely]] {
+            return true;
+        }
+        // First the word that we wait, then the second look: the writer goes the other way round.
+        awaited_.store(true, std::memory_order_seq_cst);
+        return may_take();
     }
     /// Router's thread, now and then: hands over what is beyond the queue, and losses that were counted.
     void tend();
@@ -69,6 +75,13 @@ class Log {
     bool flush();
 
   private:
+    [[nodiscard]] bool may_take() const noexcept {
+        return !failing_.load(std::memory_order_seq_cst) && has_room() && overflow_.empty();
+    }
+    [[nodiscard]] bool has_room() const noexcept {
+        return put_.load(std::memory_order_relaxed) - taken_.load(std::memory_order_seq_cst) <
+               kQueue - kReserve;
+    }
     explicit Log(LogOptions options, const Key& key);
     Result<void> continue_at_end();
     Result<void> begin_log(const std::filesystem::path& head_path);
@@ -96,6 +109,7 @@ class Log {
     std::uint64_t lost_ = 0;
 
     std::atomic<bool> failing_{false};
+    std::atomic<bool> awaited_{false};  ///< the router was told no, and is to be told when that changes
     std::atomic<bool> sleeping_{false};
     std::mutex mutex_;
     std::condition_variable wake_;

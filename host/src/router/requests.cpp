@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "router/router_impl.hpp"
 #include "base/crash_point.hpp"
+#include "router/router_impl.hpp"
 
 namespace keyway {
 

@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "ring/park.hpp"
 #include "base/crash_point.hpp"
+#include "ring/park.hpp"
 #include "router/router_impl.hpp"
 
 namespace keyway {
