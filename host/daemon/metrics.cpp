@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t kThreads = 2;  ///< scrapers at once; more wait
 constexpr time_t kPatienceS = 2;     ///< for one that is slow to ask or to read
 constexpr mode_t kSocketMode = 0660;
+constexpr std::uint32_t kRingBytes = 16 * 1024;  ///< it asks, and is sent nothing
 
 Exposition wanted(const httplib::Request& request) {
     return request.get_header_value("Accept").find("application/openmetrics-text") != std::string::npos
@@ -86,7 +87,7 @@ MetricsServer::~MetricsServer() {
 }
 
 std::string MetricsServer::start(Router& router, const std::string& address) {
-    auto connection = router.connect_observer();
+    auto connection = router.connect_observer({.submission_bytes = kRingBytes, .delivery_bytes = kRingBytes});
     if (!connection) {
         return connection.error().message();
     }

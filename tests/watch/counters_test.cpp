@@ -84,6 +84,7 @@ TEST_F(Sight, a_process_sees_its_own_rows_without_a_capability_and_no_others) {
     ASSERT_EQ(now.endpoints.size(), 1U);
     EXPECT_EQ(now.endpoints[0].get_name(), "mine");
     EXPECT_EQ(now.router.everything, 0U);
+    EXPECT_EQ(now.router.endpoints, 0U) << "how many others have is not its business either";
 }
 
 TEST_F(Sight, an_observer_sees_all_rows) {

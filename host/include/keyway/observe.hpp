@@ -165,19 +165,21 @@ struct RouterFigures {
     std::uint64_t published_ns = 0;  ///< CLOCK_MONOTONIC, when these figures were true
     std::uint64_t uptime_ns = 0;
     std::uint64_t verdict[kVerdictCount] = {};
+    std::uint64_t capabilities = 0;
+    std::uint64_t capability_slots = 0;
+    std::uint64_t processes = 0;   ///< connected, whether there is a row for each or not
+    std::uint64_t audit_open = 0;  ///< 1: an audit log is kept and takes records; 2: it can't be written
+
+    // 0 unless `everything`.
     std::uint64_t links_opened = 0;
     std::uint64_t links_closed = 0;
     std::uint64_t links_quarantined = 0;
     std::uint64_t sleeps = 0;
-    std::uint64_t capabilities = 0;
-    std::uint64_t capability_slots = 0;
-    std::uint64_t processes = 0;  ///< connected, whether there is a row for each or not
     std::uint64_t endpoints = 0;
     std::uint64_t regions = 0;
     std::uint64_t channels = 0;
     std::uint64_t qubits = 0;
-    std::uint64_t audit_open = 0;  ///< 1: an audit log is kept and takes records; 2: it can't be written
-    Latency latency;               ///< of all endpoints
+    Latency latency;  ///< of all endpoints
 
     [[nodiscard]] std::uint64_t sent() const noexcept;
     [[nodiscard]] std::uint64_t delivered() const noexcept;

@@ -274,7 +274,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     [[nodiscard]] RouterFigures figures(bool all) const;
     void plan(router::Watcher& watcher) const;
     void write_row(router::Watcher& watcher, std::uint64_t what);
-    void publish(router::Watcher& watcher, bool to_the_end);
+    void publish(router::Watcher& watcher);
     [[nodiscard]] bool wants_publishing(const router::Watcher& watcher) const;
     bool tend_watchers();
     [[nodiscard]] std::uint64_t watchers_due() const;

@@ -116,7 +116,6 @@ Result<void> Router::Impl::open_counters(Link& link, const ControlMessage& reque
     watcher->board = std::move(*board);
     link.user->queue_bytes += bytes;
     time_calls(true);
-    publish(*watcher, true);
     watching_.watchers.push_back(std::move(watcher));
     reply.attach(std::move(file));
     return {};
@@ -273,21 +272,24 @@ RouterFigures Router::Impl::figures(bool all) const {
                       .everything = all ? 1U : 0U,
                       .published_ns = now_ns_,
                       .uptime_ns = now_ns_ - origin_ns_,
-                      .links_opened = counters_.links_opened.load(std::memory_order_relaxed),
-                      .links_closed = counters_.links_closed.load(std::memory_order_relaxed),
-                      .links_quarantined = counters_.links_quarantined.load(std::memory_order_relaxed),
-                      .sleeps = counters_.sleeps.load(std::memory_order_relaxed),
                       .capabilities = table_.in_use(),
                       .capability_slots = table_.slot_count(),
                       .processes = watching_.live.size(),
-                      .endpoints = names_.size(),
-                      .regions = regions_.size(),
-                      .channels = channels_.all.size(),
-                      .qubits = qubits_.size(),
                       .audit_open = audit_ == nullptr     ? 0U
                                     : audit_->accepting() ? 1U
                                                           : 2U,
-                      .latency = all ? watching_.latency : Latency{}};
+                      .latency = {}};
+    if (all) {
+        row.links_opened = counters_.links_opened.load(std::memory_order_relaxed);
+        row.links_closed = counters_.links_closed.load(std::memory_order_relaxed);
+        row.links_quarantined = counters_.links_quarantined.load(std::memory_order_relaxed);
+        row.sleeps = counters_.sleeps.load(std::memory_order_relaxed);
+        row.endpoints = names_.size();
+        row.regions = regions_.size();
+        row.channels = channels_.all.size();
+        row.qubits = qubits_.size();
+        row.latency = watching_.latency;
+    }
     for (std::size_t i = 0; i < kVerdictCount; ++i) {
         row.verdict[i] = counters_.verdict[i].load(std::memory_order_relaxed);
     }
@@ -354,8 +356,8 @@ void Router::Impl::write_row(Watcher& watcher, std::uint64_t what) {
     }
 }
 
-// Writes a turn's worth of rows, or all.
-void Router::Impl::publish(Watcher& watcher, bool to_the_end) {
+// Writes a turn's worth of rows.
+void Router::Impl::publish(Watcher& watcher) {
     if (!watcher.board.writing()) {
         watcher.seen_stir = watching_.stir;
         watcher.undrained = false;
@@ -363,7 +365,7 @@ void Router::Impl::publish(Watcher& watcher, bool to_the_end) {
         plan(watcher);
         watcher.board.begin();
     }
-    for (std::size_t i = 0; !watcher.todo.empty() && (to_the_end || i < watcher.a_turn); ++i) {
+    for (std::size_t i = 0; !watcher.todo.empty() && i < watcher.a_turn; ++i) {
         const std::uint64_t next = watcher.todo.back();
         watcher.todo.pop_back();
         write_row(watcher, next);
@@ -389,7 +391,7 @@ bool Router::Impl::tend_watchers() {
             over = true;
             continue;
         }
-        publish(*watcher, false);
+        publish(*watcher);
         busy |= watcher->board.writing();
     }
     if (over) {
@@ -407,7 +409,7 @@ std::uint64_t Router::Impl::watchers_due() const {
     std::uint64_t due = UINT64_MAX;
     for (const auto& watcher : watching_.watchers) {
         if (wants_publishing(*watcher)) {
-            due = std::min(due, watcher->next_ns);
+            due = std::min(due, watcher->board.writing() ? 0 : watcher->next_ns);
         }
     }
     return due;
