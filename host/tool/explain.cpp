@@ -311,9 +311,10 @@ void add_why_command(CLI::App& app, Session& session) {
     const auto options = std::make_shared<Options>();
     CLI::App* command = app.add_subcommand("why", "Say in a sentence why a message was refused");
     session.add_options(*command, true);
-    command->add_option("what", options->what,
-                        "A message: its number, or PROCESS:SEQUENCE; or a capability, such as 0x00100007. The last refusal "
-                        "unless given");
+    command->add_option(
+        "what", options->what,
+        "A message: its number, or PROCESS:SEQUENCE; or a capability, such as 0x00100007. The last refusal "
+        "unless given");
     command->add_option("--process", options->process, "Only refusals of what this process sent");
     command->callback([&session, options] { why(session, options->what, options->process); });
     command->footer(

@@ -289,7 +289,8 @@ class Scene {
 
     /// Everybody but the witness is gone: so is all that was theirs.
     void sweep() {
-        for (int i = 0; i < 100 && router_.counters_.links_opened - router_.counters_.links_closed != 1; ++i) {
+        for (int i = 0; i < 100 && router_.counters_.links_opened - router_.counters_.links_closed != 1;
+             ++i) {
             turn();
         }
         KEYWAY_HOLDS(router_.counters_.links_opened - router_.counters_.links_closed == 1);

@@ -70,9 +70,9 @@ struct KEYWAY_HIDDEN Router::Impl {
 
     // --- router.cpp ---
     void run();
-    void stop() noexcept;            ///< any thread, and signal handlers
+    void stop() noexcept;                           ///< any thread, and signal handlers
     void adopt(int socket, bool observes = false);  ///< any thread
-    void set_policy(Policy policy);  ///< any thread
+    void set_policy(Policy policy);                 ///< any thread
 
     void take_over_requests();  ///< what other threads have left for us
     void handle_events(int timeout_ms);
