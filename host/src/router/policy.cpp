@@ -61,7 +61,8 @@ std::string in_quotes(std::string_view text) {
 std::string joined(Keys keys) {
     std::string text;
     for (const std::string_view key : keys) {
-        text += (text.empty() ? "" : ", ") + std::string(key);
+        text += text.empty() ? "" : ", ";
+        text += key;
     }
     return text;
 }
