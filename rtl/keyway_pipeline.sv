@@ -9,13 +9,14 @@
 //                     checked
 //
 //   Latency  valid_o is 5 clocks after the header stood at the port (hdr_valid_i): VerdictClocks = 5
-//   Rate     DualRead = 1: a header a clock. DualRead = 0: a header every second clock.
+//   Rate     DualRead = 1: a header a clock. DualRead = 0: a header every second clock. Held = 1: every seventh.
 //   Nothing ever stalls between clock 0 and clock 5.
 //
+// Held = 1 is for a single narrow port, whose headers are 8 beats long: what waits for its verdict lies in one register
+// for all stages (keyway_stage). Only frames that are cut short would come faster; they wait.
+//
 // Hazards. A row is read at clock 0 (authority) or 1 (carried) and written at clock 5, so a look-up is stale when one
-// of the 5 (4) operations ahead writes its row. Operations keep their distance, so the comparisons are done at
-// clock 3 against what is ahead; only for the operation directly ahead, whose verdict is being made in that very clock,
-// the outcome is waited for. A stale look-up never delivers:
+// of the 5 (4) operations ahead writes its row (keyway_hazards). A stale look-up never delivers:
 //   - the operation ahead used up or moved the row, and the look-up matched it as it was: the id is stale, the
 //     verdict is no_such_capability (no_such_carried);
 //   - anything else (a new row, whose id nobody can have been told yet; a fill or a recall by the host): miss.
@@ -31,6 +32,7 @@ module keyway_pipeline #(
   parameter int unsigned DestBits = 4,
   parameter int unsigned Depth = 4,
   parameter bit          DualRead = 1'b1,
+  parameter bit          Held = 1'b0,
   localparam int unsigned Dests = 1 << DestBits,
   localparam int unsigned PortBits = Ports == 1 ? 1 : $clog2(Ports)
 ) (
@@ -86,14 +88,29 @@ module keyway_pipeline #(
   // ---- Clock 0: choose
 
   logic [Ports-1:0] grant;
-  logic s1_valid_q, take_cmd, slot_free;
+  logic s1_valid_q, take_cmd, slot_free, table_ready;
+  logic [2:0] s1_op_q;
   logic [3:0] cmd_wait_q;
   logic cmd_sent_q;
 
-  // With a single copy of the table a header comes every second clock at most.
-  assign slot_free = DualRead || !s1_valid_q;
+  if (Held) begin : g_pace
+    // One message at a time, and a command only behind one that is through.
+    logic [2:0] age_q;
+    logic rested_q;
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) age_q <= 3'd7;
+      else if (grant != '0) age_q <= 3'd1;
+      else if (age_q != 3'd7) age_q <= age_q + 1'b1;
+      rested_q <= !rst_ni || (grant == '0 && (age_q == 3'd6 || age_q == 3'd7));
+    end
+    assign slot_free = rested_q;
+  end else begin : g_pace
+    // With a single copy of the table nothing starts in the clock in which a message's carried capability is read.
+    assign slot_free = DualRead || !s1_valid_q || s1_op_q != keyway_rtl_pkg::OpMessage;
+  end
   // A command waits for an idle clock, but not for ever.
-  assign take_cmd = cmd_valid_i && !cmd_sent_q && slot_free && (!enable_i || hdr_valid_i == '0 || cmd_wait_q == '1);
+  assign take_cmd = cmd_valid_i && !cmd_sent_q && slot_free && table_ready &&
+                    (!enable_i || hdr_valid_i == '0 || cmd_wait_q == '1);
 
   keyway_rr_arbiter #(.Width(Ports)) u_ports (
     .clk_i, .rst_ni, .enable_i(enable_i && slot_free && !take_cmd), .request_i(hdr_valid_i), .grant_o(grant));
@@ -125,7 +142,6 @@ module keyway_pipeline #(
   // ---- Clock 1: header check; row of the authority arrives
 
   logic s1_bad_q;
-  logic [2:0] s1_op_q;
   logic [15:0] s1_link_q;
   logic [PortBits-1:0] s1_port_q;
   logic [IndexBits-1:0] s1_aidx_q;
@@ -135,11 +151,13 @@ module keyway_pipeline #(
     s1_valid_q <= rst_ni && (take_cmd || grant != '0);
     s1_op_q <= take_cmd ? cmd_op_i : keyway_rtl_pkg::OpMessage;
     s1_bad_q <= chosen_bad;
-    s1_port_q <= chosen_port;
-    // A port that is bound to nobody speaks for whom it says.
-    s1_link_q <= (chosen_bound == '0) ? chosen.sender[15:0] : chosen_bound;
     s1_aidx_q <= addr_a;
-    s1_h_q <= chosen;
+    if (!Held || grant != '0) begin
+      s1_port_q <= chosen_port;
+      // A port that is bound to nobody speaks for whom it says.
+      s1_link_q <= (chosen_bound == '0) ? chosen.sender[15:0] : chosen_bound;
+      s1_h_q <= chosen;
+    end
   end
 
   logic [RowBits-1:0] raw_a, raw_c;
@@ -155,10 +173,10 @@ module keyway_pipeline #(
 
   logic s2_valid_q, s2_live_q, s2_malformed_q, s2_spoofed_q, s2_carries_q, s2_same_slot_q;
   logic [2:0] s2_op_q;
-  logic [15:0] s2_link_q;
-  logic [PortBits-1:0] s2_port_q;
-  logic [IndexBits-1:0] s2_aidx_q;
-  keyway_pkg::header_t s2_h_q;
+  logic [15:0] s2_link;
+  logic [PortBits-1:0] s2_port;
+  logic [IndexBits-1:0] s2_aidx;
+  keyway_pkg::header_t s2_h;
   keyway_rtl_pkg::row_t s2_a_q;
   logic [TagBits-1:0] s2_atag_q;
 
@@ -169,14 +187,11 @@ module keyway_pipeline #(
     s2_spoofed_q <= s1_h_q.sender != '0 && s1_h_q.sender != {16'd0, s1_link_q};
     s2_carries_q <= s1_h_q.carried != '0;
     s2_same_slot_q <= s1_h_q.carried[19:0] == s1_h_q.capability[19:0];
-    s2_link_q <= s1_link_q;
-    s2_port_q <= s1_port_q;
-    s2_aidx_q <= s1_aidx_q;
-    s2_h_q <= s1_h_q;
-    s2_a_q <= row_a1;
-    s2_atag_q <= tag_a1;
     s2_live_q <= live_a;
+    if (!Held || s1_valid_q) {s2_atag_q, s2_a_q} <= {tag_a1, row_a1};
   end
+  keyway_stage #(.Width(256 + 16 + PortBits), .Held(Held)) u_stage2 (
+    .clk_i, .data_i({s1_h_q, s1_link_q, s1_port_q}), .data_o({s2_h, s2_link, s2_port}));
 
   logic [Dests+15:0] route;
   keyway_ram #(.Width(Dests + 16), .AddrBits(DestBits)) u_route (
@@ -186,9 +201,9 @@ module keyway_pipeline #(
   logic s2_event, s2_reply, s2_call;
   logic [3:0] s2_kind;
   logic [7:0] s2_need;
-  assign s2_event = s2_h_q.type_ == keyway_pkg::TypeEvent;
-  assign s2_reply = (s2_h_q.flags & keyway_pkg::FlagReply) != '0;
-  assign s2_call  = (s2_h_q.flags & keyway_pkg::FlagExpectsReply) != '0;
+  assign s2_event = s2_h.type_ == keyway_pkg::TypeEvent;
+  assign s2_reply = (s2_h.flags & keyway_pkg::FlagReply) != '0;
+  assign s2_call  = (s2_h.flags & keyway_pkg::FlagExpectsReply) != '0;
   assign s2_kind  = s2_event ? keyway_pkg::KindTopic : s2_reply ? keyway_pkg::KindReply : keyway_pkg::KindEndpoint;
   assign s2_need  = (s2_call && !s2_event && !s2_reply) ? keyway_pkg::RightExecute : keyway_pkg::RightWrite;
 
@@ -198,21 +213,21 @@ module keyway_pipeline #(
   logic s3_clive_q, s3_tag_ok_q, s3_gen_ok_q, s3_owner_ok_q, s3_slot0_q, s3_expires_q, s3_high_gt_q, s3_high_eq_q;
   logic s3_low_ge_q, s3_kind_ok_q, s3_object_ok_q, s3_rights_ok_q, s3_outside_q;
   logic [2:0] s3_op_q;
-  logic [15:0] s3_link_q, s3_owner_q;
-  logic [PortBits-1:0] s3_port_q;
-  logic [IndexBits-1:0] s3_aidx_q;
-  keyway_pkg::header_t s3_h_q;
+  logic [15:0] s3_link, s3_owner_q;
+  logic [PortBits-1:0] s3_port;
+  logic [IndexBits-1:0] s3_aidx;
+  keyway_pkg::header_t s3_h;
   keyway_rtl_pkg::row_t s3_c_q;
-  logic [31:0] s3_badge_q;
-  logic s3_one_shot_q;
+  logic [31:0] s3_badge;
+  logic s3_one_shot;
   logic [TagBits-1:0] s3_ctag_q;
   logic [Dests-1:0] s3_mask_q;
   logic [31:0] s3_tick_q;
   logic [23:0] s3_sub_q;
   logic [32:0] s3_wanted_q;
   keyway_pkg::grant_t s2_grant, s3_grant;
-  assign s2_grant = s2_h_q.timestamp;
-  assign s3_grant = s3_h_q.timestamp;
+  assign s2_grant = s2_h.timestamp;
+  assign s3_grant = s3_h.timestamp;
 
   // Destination 0 is the host's: no mask leads there.
   logic [Dests-1:0] unicast, mask;
@@ -227,38 +242,37 @@ module keyway_pipeline #(
     s3_carries_q <= s2_carries_q;
     s3_same_slot_q <= s2_same_slot_q;
     s3_call_q <= s2_call;
-    s3_link_q <= s2_link_q;
-    s3_port_q <= s2_port_q;
-    s3_aidx_q <= s2_aidx_q;
-    s3_h_q <= s2_h_q;
-    s3_badge_q <= s2_a_q.badge;
-    s3_one_shot_q <= s2_a_q.one_shot;
     s3_live_q <= s2_live_q;
-    s3_slot0_q <= s2_h_q.capability[19:0] == '0;
-    s3_tag_ok_q <= s2_atag_q == s2_h_q.capability[19:IndexBits];
-    s3_gen_ok_q <= s2_a_q.generation == s2_h_q.capability[31:20];
-    s3_owner_ok_q <= s2_a_q.owner == s2_link_q;
+    s3_slot0_q <= s2_h.capability[19:0] == '0;
+    s3_tag_ok_q <= s2_atag_q == s2_h.capability[19:IndexBits];
+    s3_gen_ok_q <= s2_a_q.generation == s2_h.capability[31:20];
+    s3_owner_ok_q <= s2_a_q.owner == s2_link;
     s3_expires_q <= s2_a_q.expiry != '0;
     s3_high_gt_q <= tick_i[31:16] > s2_a_q.expiry[31:16];
     s3_high_eq_q <= tick_i[31:16] == s2_a_q.expiry[31:16];
     s3_low_ge_q <= tick_i[15:0] >= s2_a_q.expiry[15:0];
     s3_kind_ok_q <= s2_a_q.kind == s2_kind;
-    s3_object_ok_q <= s2_h_q.receiver == {16'd0, s2_a_q.object};
+    s3_object_ok_q <= s2_h.receiver == {16'd0, s2_a_q.object};
     s3_rights_ok_q <= (s2_a_q.rights & s2_need) == s2_need;
     s3_outside_q <= s2_a_q.object[15:DestBits] != '0 || s2_a_q.object[DestBits-1:0] == '0;
-    s3_owner_q <= route[15:0];
-    s3_mask_q <= mask;
-    {s3_ctag_q, s3_c_q} <= raw_c;
     s3_clive_q <= live_c;
-    // The moment of the message: what expiry is compared with, and what is stamped.
-    s3_tick_q <= tick_i;
-    s3_sub_q <= sub_tick_i;
-    s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
+    if (!Held || s2_valid_q) begin
+      {s3_ctag_q, s3_c_q} <= raw_c;
+      s3_owner_q <= route[15:0];
+      s3_mask_q <= mask;
+      // The moment of the message: what expiry is compared with, and what is stamped.
+      s3_tick_q <= tick_i;
+      s3_sub_q <= sub_tick_i;
+      s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
+    end
   end
+  keyway_stage #(.Width(256 + 16 + PortBits + 33), .Held(Held)) u_stage3 (
+    .clk_i, .data_i({s2_h, s2_link, s2_port, s2_a_q.badge, s2_a_q.one_shot}),
+    .data_o({s3_h, s3_link, s3_port, s3_badge, s3_one_shot}));
 
   // The carried capability, as `check_carried()`.
   logic s3_quantum, s3_moves;
-  assign s3_quantum = s3_h_q.type_ == keyway_pkg::TypeQuantum;
+  assign s3_quantum = s3_h.type_ == keyway_pkg::TypeQuantum;
   assign s3_moves   = s3_carries_q && (s3_quantum || (s3_grant.flags & keyway_pkg::GrantFlagMove) != '0);
 
   // ---- Clock 4: verdict
@@ -266,57 +280,41 @@ module keyway_pipeline #(
   logic s4_valid_q, s4_malformed_q, s4_spoofed_q, s4_slot0_q, s4_present_q, s4_match_q, s4_expired_q, s4_wrong_q;
   logic s4_rights_ok_q, s4_outside_q, s4_carries_q, s4_cpresent_q, s4_cmatch_q, s4_chigh_gt_q, s4_chigh_eq_q;
   logic s4_clow_ge_q, s4_cexpires_q, s4_zero_copy_bad_q, s4_linearity_q, s4_not_grantable_q, s4_amplified_q;
-  logic s4_chost_q, s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot_q, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
-  logic s4_hz_aw_q, s4_hz_ak_q, s4_hz_cw_q, s4_hz_ck_q;        // against the operation directly ahead
-  logic s4_aended_q, s4_achanged_q, s4_cended_q, s4_cchanged_q; // against those before it
+  logic s4_chost_q, s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
+  logic s4_forever_q, s4_overflow_q, s4_ehigh_lt_q, s4_ehigh_eq_q, s4_elow_lt_q;
   logic [2:0] s4_op_q;
-  logic [15:0] s4_link_q, s4_owner_q;
-  logic [PortBits-1:0] s4_port_q;
-  logic [IndexBits-1:0] s4_aidx_q;
-  keyway_pkg::header_t s4_h_q;
-  keyway_rtl_pkg::row_t s4_c_q;
-  logic [31:0] s4_badge_q;
-  logic [Dests-1:0] s4_mask_q;
-  logic [31:0] s4_tick_q, s4_wanted_q;
-  logic [23:0] s4_sub_q;
-  keyway_pkg::grant_t s4_grant;
-  assign s4_grant = s4_h_q.timestamp;
+  logic [15:0] s4_link, s4_owner;
+  logic [PortBits-1:0] s4_port;
+  logic [IndexBits-1:0] s4_aidx;
+  keyway_pkg::header_t s4_h;
+  keyway_rtl_pkg::row_t s4_c;
+  logic [31:0] s4_badge;
+  logic [Dests-1:0] s4_mask;
+  logic [31:0] s4_tick, s4_wanted;
+  logic [23:0] s4_sub;
 
-  // What the operations ahead did; V is the nearest whose outcome is known.
+  // What the operation ahead did.
   logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q;
-  logic [IndexBits-1:0] v_windex_q, v_aidx_q, s4_windex;
-  logic [Dests-1:0] v_mask_q;
+  logic [IndexBits-1:0] v_windex_q, v_aidx, s4_windex;
+  logic [Dests-1:0] v_mask;
   logic [1:0] v_priority;
-  logic [2:0] h_write_q, h_ended_q, h_consume_q, h_clear_q;
-  logic [3*IndexBits-1:0] h_windex_q, h_aidx_q;
 
-  logic a_ended, a_changed, c_ended, c_changed;
-  always_comb begin
-    a_ended = (v_consume_q && v_aidx_q == s3_aidx_q) || (v_write_q && v_ended_q && v_windex_q == s3_aidx_q);
-    a_changed = (v_write_q && !v_ended_q && v_windex_q == s3_aidx_q) || v_clear_q;
-    c_ended = (v_consume_q && v_aidx_q == s3_h_q.carried[IndexBits-1:0]) ||
-              (v_write_q && v_ended_q && v_windex_q == s3_h_q.carried[IndexBits-1:0]);
-    c_changed = (v_write_q && !v_ended_q && v_windex_q == s3_h_q.carried[IndexBits-1:0]) || v_clear_q;
-    for (int unsigned k = 0; k < 3; k++) begin
-      a_ended = a_ended || (h_consume_q[k] && h_aidx_q[k*IndexBits+:IndexBits] == s3_aidx_q) ||
-                (h_write_q[k] && h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_aidx_q);
-      a_changed = a_changed || h_clear_q[k] ||
-                  (h_write_q[k] && !h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_aidx_q);
-      if (k < 2) begin
-        c_ended = c_ended ||
-                  (h_consume_q[k] && h_aidx_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]) ||
-                  (h_write_q[k] && h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]);
-        c_changed = c_changed || h_clear_q[k] ||
-                    (h_write_q[k] && !h_ended_q[k] && h_windex_q[k*IndexBits+:IndexBits] == s3_h_q.carried[IndexBits-1:0]);
-      end
-    end
-  end
+  logic a_stale_end, a_stale, c_stale_end, c_stale;
+  logic s3_writes;
+  assign s3_writes = s3_valid_q && s3_op_q != keyway_rtl_pkg::OpMessage && s3_op_q != keyway_rtl_pkg::OpRead;
+  keyway_hazards #(.IndexBits(IndexBits), .DualRead(DualRead), .Held(Held)) u_hazards (
+    .clk_i, .rst_ni, .s3_writes_i(s3_writes), .s3_clears_i(s3_op_q == keyway_rtl_pkg::OpClear),
+    .s3_aidx_i(s3_aidx), .s3_cidx_i(s3_h.carried[IndexBits-1:0]),
+    .s4_valid_i(s4_valid_q), .s4_windex_i(s4_windex), .s4_aidx_i(s4_aidx),
+    .v_write_i(v_write_q), .v_ended_i(v_ended_q), .v_consume_i(v_consume_q), .v_clear_i(v_clear_q),
+    .v_windex_i(v_windex_q), .v_aidx_i(v_aidx),
+    .a_stale_o(a_stale), .a_ended_o(a_stale_end), .c_stale_o(c_stale), .c_ended_o(c_stale_end));
 
   // Room in every destination queue, with the operation at V counted, and that at clock 4 as a second case.
   logic [Dests-1:0] full0, full1;
   logic v_same, s4_same;
-  assign v_same  = v_priority == s3_h_q.priority_;
-  assign s4_same = s4_valid_q && s4_h_q.priority_ == s3_h_q.priority_;
+  assign v_same  = v_priority == s3_h.priority_;
+  assign s4_same = s4_valid_q && s4_h.priority_ == s3_h.priority_;
   for (genvar d = 0; d < Dests; d++) begin : g_room
     // ge[k]: the queue holds at least Depth - k.
     logic [2:0] ge;
@@ -324,18 +322,18 @@ module keyway_pipeline #(
       if (Depth <= k) begin : g_always
         assign ge[k] = 1'b1;
       end else begin : g_read
-        assign ge[k] = s3_h_q.priority_[1]
-            ? (s3_h_q.priority_[0] ? occupied_i[(3*Dests+d)*Depth+Depth-1-k] : occupied_i[(2*Dests+d)*Depth+Depth-1-k])
-            : (s3_h_q.priority_[0] ? occupied_i[(1*Dests+d)*Depth+Depth-1-k] : occupied_i[d*Depth+Depth-1-k]);
+        assign ge[k] = s3_h.priority_[1]
+            ? (s3_h.priority_[0] ? occupied_i[(3*Dests+d)*Depth+Depth-1-k] : occupied_i[(2*Dests+d)*Depth+Depth-1-k])
+            : (s3_h.priority_[0] ? occupied_i[(1*Dests+d)*Depth+Depth-1-k] : occupied_i[d*Depth+Depth-1-k]);
       end
     end
     logic v_here, s4_here;
     if (d == 0) begin : g_host
-      assign v_here  = v_miss_q && v_same;
-      assign s4_here = s4_same;  // if its verdict turns out to be a miss
+      assign v_here  = !Held && v_miss_q && v_same;
+      assign s4_here = !Held && s4_same;  // if its verdict turns out to be a miss
     end else begin : g_other
-      assign v_here  = v_accept_q && v_same && v_mask_q[d];
-      assign s4_here = s4_same && s4_mask_q[d];
+      assign v_here  = !Held && v_accept_q && v_same && v_mask[d];
+      assign s4_here = !Held && s4_same && s4_mask[d];
     end
     assign full0[d] = ge[0] || (ge[1] && v_here);
     assign full1[d] = full0[d] || (s4_here && (ge[1] || (ge[2] && v_here)));
@@ -353,15 +351,14 @@ module keyway_pipeline #(
     s4_wrong_q <= !s3_kind_ok_q || !s3_object_ok_q;
     s4_rights_ok_q <= s3_rights_ok_q;
     s4_outside_q <= s3_outside_q;
-    s4_one_shot_q <= s3_one_shot_q;
     s4_carries_q <= s3_carries_q;
-    s4_cpresent_q <= s3_clive_q && s3_ctag_q == s3_h_q.carried[19:IndexBits];
-    s4_cmatch_q <= s3_c_q.generation == s3_h_q.carried[31:20] && s3_c_q.owner == s3_link_q;
+    s4_cpresent_q <= s3_clive_q && s3_ctag_q == s3_h.carried[19:IndexBits];
+    s4_cmatch_q <= s3_c_q.generation == s3_h.carried[31:20] && s3_c_q.owner == s3_link;
     s4_cexpires_q <= s3_c_q.expiry != '0;
     s4_chigh_gt_q <= s3_tick_q[31:16] > s3_c_q.expiry[31:16];
     s4_chigh_eq_q <= s3_tick_q[31:16] == s3_c_q.expiry[31:16];
     s4_clow_ge_q <= s3_tick_q[15:0] >= s3_c_q.expiry[15:0];
-    s4_zero_copy_bad_q <= (s3_h_q.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c_q.kind != keyway_pkg::KindRegion;
+    s4_zero_copy_bad_q <= (s3_h.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c_q.kind != keyway_pkg::KindRegion;
     s4_linearity_q <= (s3_quantum && !s3_c_q.linear) || ((s3_c_q.linear || s3_c_q.one_shot) && !s3_moves) ||
                       (s3_c_q.one_shot && s3_same_slot_q);
     s4_not_grantable_q <= (s3_c_q.rights & (s3_c_q.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
@@ -372,41 +369,46 @@ module keyway_pipeline #(
     s4_moves_q <= s3_moves;
     s4_creates_q <= s3_call_q || (s3_carries_q && !s3_moves);
     s4_call_q <= s3_call_q;
-    s4_link_q <= s3_link_q;
-    s4_owner_q <= s3_owner_q;
-    s4_port_q <= s3_port_q;
-    s4_aidx_q <= s3_aidx_q;
-    s4_h_q <= s3_h_q;
-    s4_badge_q <= s3_badge_q;
-    s4_c_q <= s3_c_q;
-    s4_mask_q <= s3_mask_q;
-    s4_tick_q <= s3_tick_q;
-    s4_sub_q <= s3_sub_q;
-    s4_wanted_q <= s3_wanted_q[32] ? 32'hFFFF_FFFF : s3_wanted_q[31:0];
-    s4_hz_aw_q <= s4_valid_q && s4_windex == s3_aidx_q;
-    s4_hz_ak_q <= s4_valid_q && s4_aidx_q == s3_aidx_q;
-    s4_hz_cw_q <= s4_valid_q && s4_windex == s3_h_q.carried[IndexBits-1:0];
-    s4_hz_ck_q <= s4_valid_q && s4_aidx_q == s3_h_q.carried[IndexBits-1:0];
-    s4_aended_q <= a_ended;
-    s4_achanged_q <= a_changed;
-    s4_cended_q <= c_ended;
-    s4_cchanged_q <= c_changed;
     s4_room0_q <= (s3_mask_q & full0) == '0;
     s4_room1_q <= (s3_mask_q & full1) == '0;
     s4_host0_q <= !full0[0];
     s4_host1_q <= !full1[0];
+    // Never later than the parent's; 0 is never.
+    s4_forever_q <= s3_grant.lifetime == '0;
+    s4_overflow_q <= s3_wanted_q[32];
+    s4_ehigh_lt_q <= s3_c_q.expiry[31:16] < s3_wanted_q[31:16];
+    s4_ehigh_eq_q <= s3_c_q.expiry[31:16] == s3_wanted_q[31:16];
+    s4_elow_lt_q <= s3_c_q.expiry[15:0] < s3_wanted_q[15:0];
+  end
+  keyway_stage #(.Width(256 + 16 + PortBits + 32 + 1 + keyway_rtl_pkg::RowBits + 16 + Dests + 32 + 24 + 32), .Held(Held))
+  u_stage4 (
+    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c_q, s3_owner_q, s3_mask_q, s3_tick_q, s3_sub_q,
+                     s3_wanted_q[31:0]}),
+    .data_o({s4_h, s4_link, s4_port, s4_badge, s4_one_shot, s4_c, s4_owner, s4_mask, s4_tick, s4_sub, s4_wanted}));
+
+  // The row of the authority, or of the command; commands may come directly ahead of a message.
+  if (Held) begin : g_aidx
+    assign s2_aidx = s2_h.capability[IndexBits-1:0];
+    assign s3_aidx = (s3_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s3_h.capability[IndexBits-1:0];
+    assign s4_aidx = (s4_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s4_h.capability[IndexBits-1:0];
+    assign v_aidx  = v_h.capability[IndexBits-1:0];
+    logic unused;
+    assign unused = ^{s1_aidx_q, s2_aidx};
+  end else begin : g_aidx
+    logic [IndexBits-1:0] s2_q, s3_q, s4_q, v_q;
+    always_ff @(posedge clk_i) {v_q, s4_q, s3_q, s2_q} <= {s4_q, s3_q, s2_q, s1_aidx_q};
+    assign {v_aidx, s4_aidx, s3_aidx, s2_aidx} = {v_q, s4_q, s3_q, s2_q};
+    logic unused;
+    assign unused = ^s2_aidx;
   end
 
   // The row that this operation would write.
-  assign s4_windex = (s4_op_q != keyway_rtl_pkg::OpMessage) ? s4_aidx_q
-                     : s4_moves_q ? s4_h_q.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
+  assign s4_windex = (s4_op_q != keyway_rtl_pkg::OpMessage) ? s4_aidx
+                     : s4_moves_q ? s4_h.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
 
-  logic a_stale_end, a_stale, c_stale_end, c_stale, c_expired, room, host_room, message, delivered, missed;
+  logic c_expired, room, host_room, message, delivered, missed, parents_expiry;
   logic [4:0] check, verdict;
-  assign a_stale_end = s4_aended_q || (s4_hz_ak_q && v_consume_q) || (s4_hz_aw_q && v_write_q && v_ended_q);
-  assign a_stale     = a_stale_end || s4_achanged_q || (s4_hz_aw_q && v_write_q) || v_clear_q;
-  assign c_stale_end = s4_cended_q || (s4_hz_ck_q && v_consume_q) || (s4_hz_cw_q && v_write_q && v_ended_q);
-  assign c_stale     = c_stale_end || s4_cchanged_q || (s4_hz_cw_q && v_write_q) || v_clear_q;
+  assign parents_expiry = s4_forever_q || (s4_cexpires_q && (s4_overflow_q || s4_ehigh_lt_q || (s4_ehigh_eq_q && s4_elow_lt_q)));
   assign c_expired   = s4_cexpires_q && (s4_chigh_gt_q || (s4_chigh_eq_q && s4_clow_ge_q));
   assign room        = v_accept_q ? s4_room1_q : s4_room0_q;
   assign host_room   = v_miss_q ? s4_host1_q : s4_host0_q;
@@ -447,54 +449,40 @@ module keyway_pipeline #(
 
   logic v_valid_q, v_cmd_done_q, v_moves_q, v_creates_q, v_call_q, v_fill_q, v_kill_q;
   logic [4:0] v_verdict_q;
-  logic [15:0] v_link_q, v_owner_q;
-  logic [PortBits-1:0] v_port_q;
-  logic [31:0] v_tick_q /* verilator public_flat_rd */;
-  logic [31:0] v_new_id_q, v_expiry_q, v_badge_q;
-  logic [23:0] v_sub_q;
-  keyway_pkg::header_t v_h_q;
+  logic [15:0] v_link, v_owner;
+  logic [PortBits-1:0] v_port;
+  logic [31:0] v_tick /* verilator public_flat_rd */;
+  logic [31:0] v_new_id_q, v_expiry_q, v_badge;
+  logic [23:0] v_sub;
+  keyway_pkg::header_t v_h;
   keyway_pkg::grant_t v_grant;
-  keyway_rtl_pkg::row_t v_row, v_c_q;
+  keyway_rtl_pkg::row_t v_row, v_c;
   logic [TagBits-1:0] v_wtag;
-  assign v_grant = v_h_q.timestamp;
-  assign v_priority = v_h_q.priority_;
+  assign v_grant = v_h.timestamp;
+  assign v_priority = v_h.priority_;
+
+  keyway_stage #(.Width(256 + 16 + PortBits + 32 + keyway_rtl_pkg::RowBits + 16 + Dests + 32 + 24), .Held(Held)) u_stage5 (
+    .clk_i, .data_i({s4_h, s4_link, s4_port, s4_badge, s4_c, s4_owner, s4_mask, s4_tick, s4_sub}),
+    .data_o({v_h, v_link, v_port, v_badge, v_c, v_owner, v_mask, v_tick, v_sub}));
 
   always_ff @(posedge clk_i) begin
     v_valid_q <= rst_ni && message;
     v_verdict_q <= verdict;
     v_accept_q <= rst_ni && delivered;
     v_miss_q <= rst_ni && message && missed;
-    v_mask_q <= s4_mask_q;
     v_moves_q <= s4_moves_q;
     v_creates_q <= s4_creates_q;
     v_call_q <= s4_call_q;
-    v_port_q <= s4_port_q;
-    v_link_q <= s4_link_q;
-    v_owner_q <= s4_owner_q;
-    v_h_q <= s4_h_q;
-    v_c_q <= s4_c_q;
-    v_badge_q <= s4_badge_q;
-    v_tick_q <= s4_tick_q;
-    v_sub_q <= s4_sub_q;
-    // Never later than the parent's; 0 is never.
-    v_expiry_q <= (s4_grant.lifetime == '0 || (s4_c_q.expiry != '0 && s4_c_q.expiry < s4_wanted_q)) ? s4_c_q.expiry
-                                                                                                  : s4_wanted_q;
-    v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c_q.generation), s4_h_q.carried[19:0]} : free_id_i;
+    v_expiry_q <= parents_expiry ? s4_c.expiry : s4_overflow_q ? '1 : s4_wanted;
+    v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c.generation), s4_h.carried[19:0]} : free_id_i;
     v_windex_q <= s4_windex;
-    v_aidx_q <= s4_aidx_q;
     v_fill_q <= s4_op_q == keyway_rtl_pkg::OpFill;
     v_kill_q <= s4_op_q == keyway_rtl_pkg::OpInvalidate;
     v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) ||
                  (s4_valid_q && (s4_op_q == keyway_rtl_pkg::OpFill || s4_op_q == keyway_rtl_pkg::OpInvalidate)));
     v_ended_q <= s4_op_q == keyway_rtl_pkg::OpMessage && s4_moves_q;
-    v_consume_q <= rst_ni && delivered && s4_one_shot_q;
+    v_consume_q <= rst_ni && delivered && s4_one_shot;
     v_clear_q <= rst_ni && s4_valid_q && s4_op_q == keyway_rtl_pkg::OpClear;
-    h_write_q <= rst_ni ? {h_write_q[1:0], v_write_q} : '0;
-    h_ended_q <= {h_ended_q[1:0], v_ended_q};
-    h_consume_q <= rst_ni ? {h_consume_q[1:0], v_consume_q} : '0;
-    h_clear_q <= rst_ni ? {h_clear_q[1:0], v_clear_q} : '0;
-    h_windex_q <= {h_windex_q[2*IndexBits-1:0], v_windex_q};
-    h_aidx_q <= {h_aidx_q[2*IndexBits-1:0], v_aidx_q};
     // A read that raced with a write is done again.
     v_cmd_done_q <= rst_ni && s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage &&
                     (s4_op_q != keyway_rtl_pkg::OpRead || !a_stale);
@@ -520,7 +508,7 @@ module keyway_pipeline #(
   assign cmd_live_o = s2_live_q;
 
   always_comb begin
-    v_row = v_c_q;
+    v_row = v_c;
     if (v_fill_q) begin
       v_row.root = cmd_entry_i.spare[keyway_rtl_pkg::SpareRoot];
       v_row.parent = cmd_entry_i.spare[keyway_rtl_pkg::SpareParent];
@@ -536,17 +524,17 @@ module keyway_pipeline #(
       v_row.generation = cmd_entry_i.generation;
     end else if (v_moves_q) begin
       v_row.generation = v_new_id_q[31:20];
-      v_row.owner = v_owner_q;
+      v_row.owner = v_owner;
     end else begin
       v_row.generation = v_new_id_q[31:20];
-      v_row.owner = v_owner_q;
+      v_row.owner = v_owner;
       v_row.linear = 1'b0;
       v_row.one_shot = v_call_q || (v_grant.flags & keyway_pkg::GrantFlagOneShot) != '0;
       v_row.revocable = !v_call_q;
       v_row.rights = v_call_q ? keyway_pkg::RightWrite : v_grant.rights;
-      v_row.kind = v_call_q ? keyway_pkg::KindReply : v_c_q.kind;
-      v_row.object = v_call_q ? v_link_q : v_c_q.object;
-      v_row.badge = v_call_q ? v_h_q.sequence_ : v_grant.badge;
+      v_row.kind = v_call_q ? keyway_pkg::KindReply : v_c.kind;
+      v_row.object = v_call_q ? v_link : v_c.object;
+      v_row.badge = v_call_q ? v_h.sequence_ : v_grant.badge;
       v_row.expiry = v_call_q ? '0 : v_expiry_q;
       v_row.parent = 1'b0;
       v_row.root = 1'b0;
@@ -559,31 +547,31 @@ module keyway_pipeline #(
     .f_addr_a_i(f_slot_a), .f_addr_c_i(f_slot_c), .f_row_a_o(f_row_a), .f_row_c_o(f_row_c), .f_live_a_o(f_live_a),
     .f_live_c_o(f_live_c),
 `endif
-    .clk_i, .rst_ni,
+    .clk_i, .rst_ni, .ready_o(table_ready),
     .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
-    .read_c_i(s1_valid_q), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
+    .read_c_i(s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
     .write_i(v_write_q), .kill_i(v_kill_q), .write_addr_i(v_windex_q), .row_i({v_wtag, v_row}),
-    .consume_i(v_consume_q), .consume_addr_i(v_aidx_q), .clear_i(v_clear_q));
+    .consume_i(v_consume_q), .consume_addr_i(v_aidx), .clear_i(v_clear_q));
 
   assign valid_o   = v_valid_q;
   assign verdict_o = v_verdict_q;
-  assign port_o    = v_port_q;
+  assign port_o    = v_port;
   assign push_o    = v_accept_q || v_miss_q;
-  assign push_mask_o = v_miss_q ? Dests'(1) : v_mask_q;
-  assign push_priority_o = v_h_q.priority_;
+  assign push_mask_o = v_miss_q ? Dests'(1) : v_mask;
+  assign push_priority_o = v_h.priority_;
   always_comb begin
-    original_o = v_h_q;
-    original_o.sender = {16'd0, v_link_q};
+    original_o = v_h;
+    original_o.sender = {16'd0, v_link};
     push_header_o = original_o;
     if (v_accept_q) begin
-      push_header_o.capability = v_badge_q;
+      push_header_o.capability = v_badge;
       push_header_o.carried = (v_moves_q || v_creates_q) ? v_new_id_q : '0;
-      push_header_o.timestamp = {8'd0, v_tick_q, v_sub_q};
+      push_header_o.timestamp = {8'd0, v_tick, v_sub};
     end
   end
 
   logic unused;
-  assign unused = ^{v_grant, s2_grant, s3_grant, s4_grant, cmd_entry_i};
+  assign unused = ^{v_grant, s2_grant, s3_grant, cmd_entry_i};
 
 `ifdef FORMAL
   (* anyconst *) logic [IndexBits-1:0] f_slot_a, f_slot_c;

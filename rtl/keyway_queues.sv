@@ -5,6 +5,8 @@
 //
 //   Latency  Push to out_push_o: 6 clocks when idle (expand, ring, choose, level and ring read, header read, out).
 //   Rate     a push a clock; a copy a clock in and a copy a clock out, of the same destination or not.
+//            Narrow = 1 (one port, OutDepth 1): a header that the port has no room for yet waits in the header RAM's
+//            output, and nothing else is on its way then.
 //   Slots    4 * Dests * Depth headers: each queue has its own places, so a full queue never takes anything from
 //            another, and neither the free list nor the expander's FIFO can run out.
 //
@@ -16,6 +18,7 @@ module keyway_queues #(
   parameter int unsigned DestBits = 4,
   parameter int unsigned Depth = 4,
   parameter int unsigned OutDepth = 2,
+  parameter bit          Narrow = 1'b0,
   localparam int unsigned Dests = 1 << DestBits,
   localparam int unsigned PosBits = Depth == 1 ? 1 : $clog2(Depth),
   localparam int unsigned SlotBits = DestBits + 2 + (Depth == 1 ? 0 : PosBits)
@@ -34,6 +37,7 @@ module keyway_queues #(
   output logic [255:0]            out_header_o,
   output logic [DestBits-1:0]     out_dest_o,
   input  logic [Ports-1:0]        out_popped_i,
+  input  logic                    out_ready_i,      // Narrow: the port takes a header in this clock
 
   // What left which queue in this clock.
   output logic                    depart_o,
@@ -175,9 +179,12 @@ module keyway_queues #(
   keyway_rr_arbiter #(.Width(Dests)) u_choose (
     .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
 
-  logic depart, ring_valid_q, fetch_valid_q;
+  logic depart, ring_valid_q, fetch_valid_q, leaves, waits;
   logic [DestBits-1:0] ring_dest_q, fetch_dest_q;
+  logic [SlotBits-1:0] count_slot_q;
   assign depart = (select_q & has_some) != '0;
+  assign leaves = fetch_valid_q && (!Narrow || out_ready_i);
+  assign waits  = fetch_valid_q && !leaves;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       select_q <= '0;
@@ -186,10 +193,10 @@ module keyway_queues #(
     end else begin
       select_q <= chosen;
       ring_valid_q <= depart;
-      fetch_valid_q <= ring_valid_q;
+      fetch_valid_q <= ring_valid_q || waits;
     end
     ring_dest_q <= depart_dest;
-    fetch_dest_q <= ring_dest_q;
+    if (!waits) fetch_dest_q <= ring_dest_q;
   end
   assign depart_o = depart;
   assign depart_dest_o = depart_dest;
@@ -217,28 +224,27 @@ module keyway_queues #(
       else places_q <= places_q - PlaceBits'(take[p]) + PlaceBits'(back[p]) + PlaceBits'(out_popped_i[p]);
     end
     assign port_free[p] = places_q != '0;
-    assign out_push_o[p] = fetch_valid_q && 32'(fetch_dest_q) % Ports == p;
+    assign out_push_o[p] = leaves && 32'(fetch_dest_q) % Ports == p;
   end
 
   // ---- Read the header; count the copies that have left
 
-  logic [SlotBits-1:0] count_slot_q;
   logic [CopyBits-1:0] left_ram, left, left_next, left_q, count_copies_q;
   logic same_q, last_left;
-  assign fetch_slot = ring_entry[SlotBits-1:0];
+  assign fetch_slot = waits ? count_slot_q : ring_entry[SlotBits-1:0];
   assign left      = same_q ? left_q : left_ram;
   assign last_left = left + 1'b1 == count_copies_q;
   assign left_next = last_left ? '0 : left + 1'b1;
   always_ff @(posedge clk_i) begin
     count_slot_q <= fetch_slot;
-    count_copies_q <= ring_entry[SlotBits+:CopyBits];
-    same_q <= fetch_valid_q && count_slot_q == fetch_slot;  // being written in this clock
+    if (!waits) count_copies_q <= ring_entry[SlotBits+:CopyBits];
+    same_q <= leaves && count_slot_q == fetch_slot;  // being written in this clock
     left_q <= left_next;
   end
   keyway_ram #(.Width(CopyBits), .AddrBits(SlotBits)) u_left (
-    .clk_i, .we_i(starting || fetch_valid_q), .waddr_i(starting ? init_q[SlotBits-1:0] : count_slot_q),
+    .clk_i, .we_i(starting || leaves), .waddr_i(starting ? init_q[SlotBits-1:0] : count_slot_q),
     .wdata_i(starting ? '0 : left_next), .raddr_i(fetch_slot), .rdata_o(left_ram));
-  assign free_back = fetch_valid_q && last_left;
+  assign free_back = leaves && last_left;
   assign back_slot = count_slot_q;
 
   keyway_pkg::header_t out;

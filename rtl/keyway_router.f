@@ -8,6 +8,8 @@ keyway_stream_in.sv
 keyway_stream_out.sv
 keyway_header_check.sv
 keyway_capability_table.sv
+keyway_stage.sv
+keyway_hazards.sv
 keyway_pipeline.sv
 keyway_destination.sv
 keyway_queues.sv

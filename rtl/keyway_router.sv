@@ -69,7 +69,9 @@ module keyway_router #(
   localparam int unsigned Dests = 1 << DestBits;
   localparam int unsigned PortBits = Ports == 1 ? 1 : $clog2(Ports);
   localparam int unsigned SlotBits = DestBits + 2 + $clog2(Depth);
-  localparam int unsigned OutDepth = DataBits >= 256 ? 5 : DataBits == 128 ? 3 : 2;
+  // A single narrow port: headers come at least 8 clocks apart.
+  localparam bit Narrow = Ports == 1 && DataBits == 32;
+  localparam int unsigned OutDepth = Narrow ? 1 : DataBits >= 256 ? 5 : DataBits == 128 ? 3 : 2;
 
   if (DataBits != 32 && DataBits != 64 && DataBits != 128 && DataBits != 256 && DataBits != 512) begin : g_bad_width
     $fatal(1, "keyway_router: DataBits must be 32, 64, 128, 256 or 512");
@@ -130,10 +132,11 @@ module keyway_router #(
   logic [1:0] push_priority, depart_level /* verilator public_flat_rd */;
   logic [4*Dests*Depth-1:0] occupied;
   keyway_pkg::header_t original /* verilator public_flat_rd */, push_header /* verilator public_flat_rd */;
-  logic [Ports-1:0] out_push, out_popped;
+  logic [Ports-1:0] out_push, out_popped, out_ready;
   logic [255:0] out_header;
 
-  keyway_pipeline #(.Ports(Ports), .IndexBits(IndexBits), .DestBits(DestBits), .Depth(Depth), .DualRead(DualRead))
+  keyway_pipeline #(.Ports(Ports), .IndexBits(IndexBits), .DestBits(DestBits), .Depth(Depth), .DualRead(DualRead),
+                    .Held(Narrow))
   u_pipeline (
     .clk_i, .rst_ni(rst_n_q), .enable_i(enable && queues_ready),
     .hdr_valid_i(hdr_valid), .hdr_bad_i(hdr_bad), .hdr_i(hdr), .hdr_pop_o(hdr_pop), .port_sender_i(port_sender),
@@ -145,20 +148,21 @@ module keyway_router #(
     .valid_o(verdict_valid), .verdict_o(verdict), .port_o(port), .original_o(original), .push_o(push),
     .push_mask_o(push_mask), .push_priority_o(push_priority), .push_header_o(push_header));
 
-  keyway_queues #(.Ports(Ports), .DestBits(DestBits), .Depth(Depth), .OutDepth(OutDepth)) u_queues (
+  keyway_queues #(.Ports(Ports), .DestBits(DestBits), .Depth(Depth), .OutDepth(OutDepth), .Narrow(Narrow)) u_queues (
     .clk_i, .rst_ni(rst_n_q), .ready_o(queues_ready),
     .push_i(push), .push_mask_i(push_mask), .push_priority_i(push_priority), .push_header_i(push_header),
     .occupied_o(occupied), .out_push_o(out_push), .out_header_o(out_header), .out_dest_o(out_dest),
-    .out_popped_i(out_popped), .depart_o(depart), .depart_dest_o(depart_dest), .depart_level_o(depart_level),
+    .out_popped_i(out_popped), .out_ready_i(out_ready[0]), .depart_o(depart), .depart_dest_o(depart_dest), .depart_level_o(depart_level),
     .arrive_o(arrive), .arrive_dest_o(arrive_dest), .arrive_level_o(arrive_level));
 
   // What the tests look at.
   logic unused;
-  assign unused = ^{depart, depart_dest, depart_level, arrive, arrive_dest, arrive_level};
+  assign unused = ^{out_ready, depart, depart_dest, depart_level, arrive, arrive_dest, arrive_level};
 
   for (genvar p = 0; p < Ports; p++) begin : g_out
-    keyway_stream_out #(.DataBits(DataBits), .DestBits(DestBits), .Depth(OutDepth)) u_out (
+    keyway_stream_out #(.DataBits(DataBits), .DestBits(DestBits), .Depth(OutDepth), .Narrow(Narrow)) u_out (
       .clk_i, .rst_ni(rst_n_q), .push_i(out_push[p]), .header_i(out_header), .dest_i(out_dest), .popped_o(out_popped[p]),
+      .ready_o(out_ready[p]),
       .tvalid_o(m_axis_tvalid_o[p]), .tready_i(m_axis_tready_i[p]), .tdata_o(m_axis_tdata_o[p*DataBits+:DataBits]),
       .tdest_o(m_axis_tdest_o[p*DestBits+:DestBits]), .tlast_o(m_axis_tlast_o[p]));
   end

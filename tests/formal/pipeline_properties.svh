@@ -100,18 +100,18 @@ assign f_clear = fv_any_q && fv_op_q == keyway_rtl_pkg::OpClear;
 logic f_event, f_reply, f_call, f_carries, f_quantum, f_moves, f_creates, f_form_ok;
 logic [3:0] f_kind;
 logic [7:0] f_need;
-assign f_event   = v_h_q.type_ == keyway_pkg::TypeEvent;
-assign f_reply   = (v_h_q.flags & keyway_pkg::FlagReply) != '0;
-assign f_call    = (v_h_q.flags & keyway_pkg::FlagExpectsReply) != '0;
-assign f_carries = v_h_q.carried != '0;
-assign f_quantum = v_h_q.type_ == keyway_pkg::TypeQuantum;
+assign f_event   = v_h.type_ == keyway_pkg::TypeEvent;
+assign f_reply   = (v_h.flags & keyway_pkg::FlagReply) != '0;
+assign f_call    = (v_h.flags & keyway_pkg::FlagExpectsReply) != '0;
+assign f_carries = v_h.carried != '0;
+assign f_quantum = v_h.type_ == keyway_pkg::TypeQuantum;
 assign f_moves   = f_carries && (f_quantum || (v_grant.flags & keyway_pkg::GrantFlagMove) != '0);
 assign f_creates = f_call || (f_carries && !f_moves);
 assign f_kind    = f_event ? keyway_pkg::KindTopic : f_reply ? keyway_pkg::KindReply : keyway_pkg::KindEndpoint;
 assign f_need    = (f_call && !f_event && !f_reply) ? keyway_pkg::RightExecute : keyway_pkg::RightWrite;
-keyway_header_check u_f_check (.header_i(v_h_q), .ok_o(f_form_ok));
+keyway_header_check u_f_check (.header_i(v_h), .ok_o(f_form_ok));
 logic f_sender_ok;
-assign f_sender_ok = v_h_q.sender == '0 || v_h_q.sender == {16'd0, v_link_q};
+assign f_sender_ok = v_h.sender == '0 || v_h.sender == {16'd0, v_link};
 
 // ---- The two rows as they ought to be
 
@@ -131,10 +131,10 @@ for (genvar f_i = 0; f_i < 2; f_i++) begin : g_f_row
   assign {tag, old_row} = f_rows_q[f_i*RowBits+:RowBits];
   assign filled = f_fill && cmd_slot_i[IndexBits-1:0] == slot;
   assign killed = f_kill && cmd_slot_i[IndexBits-1:0] == slot;
-  assign moved  = f_delivered && f_moves && v_h_q.carried[IndexBits-1:0] == slot;
+  assign moved  = f_delivered && f_moves && v_h.carried[IndexBits-1:0] == slot;
   assign made   = f_delivered && f_creates && push_header_o.carried[IndexBits-1:0] == slot;
   // Whether the authority was a one-shot is only known where the authority's row is watched.
-  assign used   = v_consume_q && v_h_q.capability[IndexBits-1:0] == slot;
+  assign used   = v_consume_q && v_h.capability[IndexBits-1:0] == slot;
   assign change = filled || killed || moved || made || used || f_clear;
   always_comb begin
     row = old_row;
@@ -143,7 +143,7 @@ for (genvar f_i = 0; f_i < 2; f_i++) begin : g_f_row
              cmd_entry_i.object, cmd_entry_i.owner, cmd_entry_i.kind, cmd_entry_i.rights, cmd_entry_i.flags[3:1],
              cmd_entry_i.generation};
     end else if (moved) begin
-      row = {old_row[124:43], v_owner_q, old_row[26:12], (old_row[11:0] == 12'hFFF) ? 12'd1 : old_row[11:0] + 12'd1};
+      row = {old_row[124:43], v_owner, old_row[26:12], (old_row[11:0] == 12'hFFF) ? 12'd1 : old_row[11:0] + 12'd1};
     end else if (made) begin
       row = v_row;  // properties of their own say what it may be
     end
@@ -169,23 +169,23 @@ end
 logic f_mine, f_cmine, f_a_present, f_a_valid, f_a_expired, f_c_present, f_c_valid, f_c_expired, f_a_fits, f_a_rights;
 logic f_c_linear_ok, f_c_grantable, f_c_lean, f_zero_copy_ok, f_full_now, f_host_full, f_outside;
 logic [Dests-1:0] f_full_at, f_lately_at, f_unicast;
-assign f_mine  = v_valid_q && v_h_q.capability[IndexBits-1:0] == f_slot_a;
-assign f_cmine = f_mine && f_carries && v_h_q.carried[IndexBits-1:0] == f_slot_c;
-assign f_a_present = f_live_q[0] && f_atag == v_h_q.capability[19:IndexBits] && v_h_q.capability[19:0] != '0;
-assign f_a_valid   = f_a_present && f_a.generation == v_h_q.capability[31:20] && f_a.owner == v_link_q;
-assign f_a_expired = f_a.expiry != '0 && v_tick_q >= f_a.expiry;
-assign f_a_fits    = f_a.kind == f_kind && v_h_q.receiver == {16'd0, f_a.object};
+assign f_mine  = v_valid_q && v_h.capability[IndexBits-1:0] == f_slot_a;
+assign f_cmine = f_mine && f_carries && v_h.carried[IndexBits-1:0] == f_slot_c;
+assign f_a_present = f_live_q[0] && f_atag == v_h.capability[19:IndexBits] && v_h.capability[19:0] != '0;
+assign f_a_valid   = f_a_present && f_a.generation == v_h.capability[31:20] && f_a.owner == v_link;
+assign f_a_expired = f_a.expiry != '0 && v_tick >= f_a.expiry;
+assign f_a_fits    = f_a.kind == f_kind && v_h.receiver == {16'd0, f_a.object};
 assign f_a_rights  = (f_need & ~f_a.rights) == '0;
 assign f_outside   = f_a.object == '0 || f_a.object >= 16'(Dests);
-assign f_c_present = f_live_q[1] && f_ctag == v_h_q.carried[19:IndexBits];
-assign f_c_valid   = f_c_present && f_c.generation == v_h_q.carried[31:20] && f_c.owner == v_link_q;
-assign f_c_expired = f_c.expiry != '0 && v_tick_q >= f_c.expiry;
+assign f_c_present = f_live_q[1] && f_ctag == v_h.carried[19:IndexBits];
+assign f_c_valid   = f_c_present && f_c.generation == v_h.carried[31:20] && f_c.owner == v_link;
+assign f_c_expired = f_c.expiry != '0 && v_tick >= f_c.expiry;
 assign f_c_linear_ok = !(f_quantum && !f_c.linear) && !((f_c.linear || f_c.one_shot) && !f_moves) &&
-                       !(f_c.one_shot && v_h_q.carried[19:0] == v_h_q.capability[19:0]);
+                       !(f_c.one_shot && v_h.carried[19:0] == v_h.capability[19:0]);
 assign f_c_grantable = (f_c.rights & (f_c.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) != '0 &&
                        !(f_moves && f_c.root);
 assign f_c_lean      = f_moves || (v_grant.rights & ~f_c.rights) == '0;
-assign f_zero_copy_ok = (v_h_q.flags & keyway_pkg::FlagZeroCopy) == '0 || f_c.kind == keyway_pkg::KindRegion;
+assign f_zero_copy_ok = (v_h.flags & keyway_pkg::FlagZeroCopy) == '0 || f_c.kind == keyway_pkg::KindRegion;
 always_comb begin
   case (push_priority_o)
     2'd0: {f_lately_at, f_full_at} = {f_lately_full[0*Dests+:Dests], f_full[0*Dests+:Dests]};
@@ -224,8 +224,8 @@ always_ff @(posedge clk_i) begin
       //: A one-shot is used up by its delivery.
       a_one_shot : assert (v_consume_q == f_a.one_shot);
       //: What the receiver sees: the badge in the capability's place, the sender that the port stands for, the moment.
-      a_stamp : assert (push_header_o.capability == f_a.badge && push_header_o.sender == {16'd0, v_link_q} &&
-                        push_header_o.timestamp == {8'd0, v_tick_q, v_sub_q});
+      a_stamp : assert (push_header_o.capability == f_a.badge && push_header_o.sender == {16'd0, v_link} &&
+                        push_header_o.timestamp == {8'd0, v_tick, v_sub});
     end
     if (f_cmine && f_delivered) begin
       //: No delivery of a carried capability that the sender does not hold, has expired, or may not give.
@@ -233,13 +233,13 @@ always_ff @(posedge clk_i) begin
       //: A derived capability has no right, object, kind or lifetime beyond its parent's.
       a_derived : assert (f_moves || f_call ||
                           ((v_row.rights & ~f_c.rights) == '0 && v_row.object == f_c.object && v_row.kind == f_c.kind &&
-                           v_row.owner == v_owner_q && !v_row.linear &&
+                           v_row.owner == v_owner && !v_row.linear &&
                            (f_c.expiry == '0 || (v_row.expiry != '0 && v_row.expiry <= f_c.expiry))));
     end
     if (f_delivered && f_call) begin
       //: The reply capability of a call serves once, writes only, and leads to the caller.
       a_reply : assert (v_row.one_shot && v_row.rights == keyway_pkg::RightWrite && v_row.kind == keyway_pkg::KindReply &&
-                        v_row.object == v_link_q && v_row.badge == v_h_q.sequence_ && v_row.owner == v_owner_q);
+                        v_row.object == v_link && v_row.badge == v_h.sequence_ && v_row.owner == v_owner);
     end
     if (push_o) begin
       //: Nothing is put into a queue without room.
@@ -271,7 +271,7 @@ always_ff @(posedge clk_i) begin
                             (v_verdict_q != keyway_pkg::VerdictWrongObject ||
                              (f_a_valid && (!f_a_fits || (f_carries && (!f_cmine || !f_zero_copy_ok))))));
       //: No refusal without cause: full only if a queue was full when it was looked at.
-      a_cause_full : assert (v_verdict_q != keyway_pkg::VerdictFull || f_host_full || (v_mask_q & f_lately_at) != '0);
+      a_cause_full : assert (v_verdict_q != keyway_pkg::VerdictFull || f_host_full || (v_mask & f_lately_at) != '0);
       //: No refusal without cause: a miss only if the table does not know or must not decide.
       a_cause_miss : assert (v_verdict_q != keyway_pkg::VerdictMiss || f_miss_ok);
     end
@@ -302,7 +302,7 @@ always_ff @(posedge clk_i) begin
   else if (f_clear || (f_kill && cmd_slot_i[IndexBits-1:0] == f_slot_a)) f_recalled_q <= 1'b1;
   else if ((f_fill && cmd_slot_i[IndexBits-1:0] == f_slot_a) ||
            (f_delivered && f_creates && push_header_o.carried[IndexBits-1:0] == f_slot_a) ||
-           (f_delivered && f_moves && v_h_q.carried[IndexBits-1:0] == f_slot_a)) f_recalled_q <= 1'b0;
+           (f_delivered && f_moves && v_h.carried[IndexBits-1:0] == f_slot_a)) f_recalled_q <= 1'b0;
   if (f_started && rst_ni) begin
     //: Recall is immediate: from the clock of its acknowledgement on nothing passes by the recalled row.
     a_recall : assert (!(f_recalled_q && f_mine && f_delivered));

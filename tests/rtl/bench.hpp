@@ -311,7 +311,7 @@ class Bench {
         if (inside.verdict_valid || inside.push) {
             inside.verdict = Verdict{root.keyway_router__DOT__verdict};
             inside.port = root.keyway_router__DOT__port;
-            inside.tick = root.keyway_router__DOT__u_pipeline__DOT__v_tick_q;
+            inside.tick = root.keyway_router__DOT__u_pipeline__DOT__v_tick;
             inside.original = header_of(root.keyway_router__DOT__original);
             inside.pushed = header_of(root.keyway_router__DOT__push_header);
         }

@@ -34,7 +34,7 @@ struct Middle {
     using Model = Vrouter_middle;
     static constexpr unsigned kDataBits = 128, kPorts = 2, kIndexBits = 5, kDestBits = 3, kDepth = 2,
                               kFreeIds = 4;
-    static constexpr bool kDualRead = true;
+    static constexpr bool kDualRead = false;
 };
 
 }  // namespace keyway::rtl
