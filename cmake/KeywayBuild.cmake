@@ -22,6 +22,7 @@ target_compile_definitions(keyway_flags INTERFACE _GNU_SOURCE)
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   add_compile_options(-Wno-restrict) # g++ 12 sees overlaps in std::string's operator+ that can't be (its bug 105651)
+  add_link_options(-Wno-stringop-overflow) # the same at link time, of operator+ and of fill characters in fmt
 endif()
 
 if(KEYWAY_FUZZ)
