@@ -53,10 +53,11 @@ std::unique_ptr<RawClient> connect(bool live = true) {
     return client->open(16 * 1024, live) ? std::move(client) : nullptr;
 }
 
-/// Until time is up: attacks with one connection after another, as the router closes them.
+/// Until time is up, and on a slow machine until it was tried enough: attacks with one connection after
+/// another, as the router closes them.
 template <typename Attack>
 void until(Deadline end, const Attack& attack) {
-    while (!end.passed()) {
+    for (int turn = 0; turn < 20 || !end.passed(); ++turn) {
         auto client = connect();
         if (client != nullptr) {
             attack(*client);
@@ -83,19 +84,20 @@ Header data(std::uint32_t receiver, std::uint32_t capability, std::size_t length
 }
 
 /// Submits, ringing and reading what it must to go on. Gives up when the link is gone, or there is no room by
-/// what we have written ourselves.
-void push(RawClient& client, const Header& header, std::span<const std::byte> payload = {}) {
+/// what we have written ourselves: false.
+bool push(RawClient& client, const Header& header, std::span<const std::byte> payload = {}) {
     const Deadline patience = Deadline::in(std::chrono::milliseconds(20));
     while (!client.submit(header, payload)) {
         client.ring_bell();
         while (client.take_notice()) {
         }
         if (hung_up(client) || client.submissions->corrupt() || patience.passed()) {
-            return;
+            return false;
         }
     }
     client.ring_bell();
     ++tried;
+    return true;
 }
 
 /// Waits until everything that was submitted is judged.
@@ -205,8 +207,7 @@ void cursors(Deadline end) {
         std::uint64_t* const heads[] = {&shared.submission.head,  &shared.notices.head,
                                         &shared.delivery[0].head, &shared.delivery[1].head,
                                         &shared.delivery[2].head, &shared.delivery[3].head};
-        for (int i = 0; i < 300 && !hung_up(client); ++i) {
-            push(client, data(client.id, client.home));
+        for (int i = 0; i < 300 && push(client, data(client.id, client.home)); ++i) {
             std::uint64_t& head = *heads[dice() % std::size(heads)];
             const std::uint64_t values[] = {
                 0, 64, head - 64, head + 64, head + (1U << 20), ~std::uint64_t{63}, dice()};

@@ -62,6 +62,7 @@ class Top(ToolTest):
 
     def open(self, *options, env=None):
         self.terminal = Terminal(self.folder, env or self.env, BIN / "keyway", "top", "--interval", "100ms", *options)
+        self.terminal.wait_for("q quit")  # what is typed before it listens is lost
         return self.terminal
 
     def test_once_prints_the_figures_of_processes_endpoints_and_refusals(self):

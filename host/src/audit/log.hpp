@@ -68,6 +68,11 @@ class Log {
         awaited_.store(true, std::memory_order_seq_cst);
         return may_take();
     }
+    /// Router's thread. True when the disk didn't take the last that was written; `changed` is called once it
+    /// does again. A log that is merely behind is not failing.
+    [[nodiscard]] bool failing() const noexcept { return failing_.load(std::memory_order_acquire); }
+    /// Router's thread. True when even the room is used up that is kept free for requests.
+    [[nodiscard]] bool overflowing() const noexcept { return !overflow_.empty() || used() == kQueue; }
     /// Router's thread, now and then: hands over what is beyond the queue, and losses that were counted.
     void tend();
     /// Waits until everything that was pushed is in the file; false when the disk can't take it. Router's

@@ -8,7 +8,8 @@
 // The process whose environment has KEYWAY_CRASH_AT=router.recorded (or router.recorded#3: the third time)
 // does what KEYWAY_CRASH_HOW says: `kill`, also without it: SIGKILL, so that no destructor and no handler
 // runs; `exit`: _exit(42); `exec`: becomes another program, which keeps what was not closed on exec; `stop`:
-// stands still for some milliseconds by SIGSTOP and goes on with SIGCONT.
+// stands still for some milliseconds by SIGSTOP and goes on with SIGCONT; `hold`: the thread that came there
+// stands still until the file that KEYWAY_CRASH_HOLD names is removed.
 
 #ifdef KEYWAY_CRASH_POINTS
 
@@ -16,10 +17,26 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
 namespace keyway {
+
+// Who is continued before it has stopped stops for good.
+inline void wait_until_stopped(pid_t process) {
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/%d/stat", process);
+    char state = 'R';
+    while (state != 'T') {
+        ::usleep(500);
+        std::FILE* file = std::fopen(path, "r");
+        if (file == nullptr || std::fscanf(file, "%*d (%*[^)]) %c", &state) != 1) {
+            ::_exit(1);
+        }
+        std::fclose(file);
+    }
+}
 
 inline void crash(std::string_view how) {
     if (how == "exit") {
@@ -31,11 +48,19 @@ inline void crash(std::string_view how) {
     if (how == "stop") {
         const pid_t self = ::getpid();
         if (::fork() == 0) {
+            wait_until_stopped(self);
             ::usleep(5000);
             ::kill(self, SIGCONT);
             ::_exit(0);
         }
         ::raise(SIGSTOP);
+        return;
+    }
+    if (how == "hold") {
+        const char* file = std::getenv("KEYWAY_CRASH_HOLD");
+        while (file != nullptr && ::access(file, F_OK) == 0) {
+            ::usleep(1000);
+        }
         return;
     }
     ::kill(::getpid(), SIGKILL);

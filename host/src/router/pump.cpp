@@ -212,17 +212,18 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     }
     const auto payload = record.body.subspan(whole ? limit::kHeaderBytes : 0);
     const bool agrees = whole && header.length() == payload.size();
-    if (agrees && is_request(header)) {
+    const bool asks = agrees && is_request(header);
+    if (asks ? requests_wait() : !may_go_on()) {
+        link.awaits_log = true;
+        return false;
+    }
+    if (asks) {
         link::ControlMessage request;
         ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
         link.submissions->advance();
         serve_record(link, request);
         served_request_ = true;
         return true;
-    }
-    if (!may_go_on()) {
-        link.awaits_log = true;
-        return false;
     }
     if (!agrees) {
         link.submissions->advance();

@@ -57,6 +57,9 @@ void Router::Impl::serve(Link& link) {
     const std::uint32_t serial = link.serial;
     const core::ProcessId id = link.id;
     for (int i = 0; i < kRequestsPerTurn && (i == 0 || !control_share_used()); ++i) {
+        if (requests_wait()) {
+            return;  // the socket is reported again, until the log's writer has caught up
+        }
         ControlMessage request;
         iovec part{&request, sizeof request};
         msghdr packet{};
@@ -114,7 +117,7 @@ void Router::Impl::answer(Link& link, const ControlMessage& request, Answer& rep
     Result<void> done = Status::kBadRequest;
     if (greeting || link.state == Link::State::kLive) {
         serving_ = request.request;
-        done = gives_authority(what) && !may_go_on() ? Status::kAuditUnavailable
+        done = gives_authority(what) && log_fails() ? Status::kAuditUnavailable
                                                      : dispatch(link, what, request, reply);
         serving_ = 0;
     }

@@ -162,6 +162,15 @@ struct KEYWAY_HIDDEN Router::Impl {
     [[nodiscard]] bool may_go_on() const {
         return audit_ == nullptr || policy_.continue_without_audit || audit_->accepting();
     }
+    /// True while the log can't be written and the policy wants it: no authority is given.
+    [[nodiscard]] bool log_fails() const {
+        return audit_ != nullptr && !policy_.continue_without_audit && audit_->failing();
+    }
+    /// True while the log is so far behind that requests wait as well. False when it fails: they are refused.
+    [[nodiscard]] bool requests_wait() const {
+        return audit_ != nullptr && !policy_.continue_without_audit && audit_->overflowing() &&
+               !audit_->failing() && !audit_->accepting();
+    }
     void note(const router::Link& link, const Header& header, Verdict verdict, core::CapabilityId created);
     void note_request(const router::Link& link, const link::ControlMessage& request,
                       const router::Answer& reply);
