@@ -243,9 +243,9 @@ std::size_t TopModel::first_shown(std::size_t rows, std::size_t most) const {
 void TopModel::add_head(std::vector<TopLine>& lines) const {
     const RouterFigures& r = now_.router;
     const RouterFigures& was = before_.router;
-    lines.push_back({fmt::format("router {}  up {}  engine {} ({})  {} processes  {} endpoints{}", r.pid,
-                                 uptime(r.uptime_ns), name_of(r.engine), r.awake != 0 ? "awake" : "asleep",
-                                 r.processes, r.endpoints, paused ? "  PAUSED" : ""),
+    lines.push_back({fmt::format("{}router {}  up {}  engine {} ({})  {} processes  {} endpoints",
+                                 paused ? "PAUSED  " : "", r.pid, uptime(r.uptime_ns), name_of(r.engine),
+                                 r.awake != 0 ? "awake" : "asleep", r.processes, r.endpoints),
                      TopStyle::kTitle});
     lines.push_back({fmt::format(
         "sent {} ({}/s)  refused {} ({}/s)  expired {}  capabilities {}/{}",

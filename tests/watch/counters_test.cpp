@@ -274,6 +274,7 @@ TEST_F(Figures, time_calls_from_delivery_to_reply) {
 
 TEST_F(Figures, of_one_moment_agree_with_each_other_while_messages_flow) {
     std::atomic<bool> stop{false};
+    std::atomic<bool> all_sent{false};
     std::thread sender([&] {
         while (!stop.load()) {
             ASSERT_TRUE(succeeded(client_.post(Outgoing::to(to_service_, "x"), Deadline::in(10s))));
@@ -281,7 +282,7 @@ TEST_F(Figures, of_one_moment_agree_with_each_other_while_messages_flow) {
         ASSERT_TRUE(succeeded(client_.flush(Deadline::in(10s))));
     });
     std::thread receiver([&] {
-        while (!stop.load() || service_.try_receive()) {
+        while (!all_sent.load()) {
             while (service_.try_receive()) {
             }
         }
@@ -297,6 +298,7 @@ TEST_F(Figures, of_one_moment_agree_with_each_other_while_messages_flow) {
     }
     stop = true;
     sender.join();
+    all_sent = true;
     receiver.join();
 }
 

@@ -118,7 +118,7 @@ void Router::Impl::answer(Link& link, const ControlMessage& request, Answer& rep
     if (greeting || link.state == Link::State::kLive) {
         serving_ = request.request;
         done = gives_authority(what) && log_fails() ? Status::kAuditUnavailable
-                                                     : dispatch(link, what, request, reply);
+                                                    : dispatch(link, what, request, reply);
         serving_ = 0;
     }
     if (!done) {
