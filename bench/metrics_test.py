@@ -27,6 +27,7 @@ METRICS = {
     "region_setup_p50": "ns",
     "region_setup_p99": "ns",
     "region_handover_1MiB_vs_copy": "ns",
+    "region_standing_1MiB_vs_copy": "ns",
 }
 FIELDS = {"name": str, "value": (int, float), "unit": str, "floor": (int, float), "ratio": (int, float)}
 
