@@ -200,21 +200,28 @@ void all_random(Deadline end) {
     });
 }
 
-/// Heads run backwards, jump, and name what was never written.
+/// Heads run backwards, jump, and name what was never written. In every second connection the router sees
+/// each of them, in the others what comes of the race.
 void cursors(Deadline end) {
+    bool waits = false;
     until(end, [&](RawClient& client) {
+        waits = !waits;
         auto& shared = client.memory.shared();
-        std::uint64_t* const heads[] = {&shared.submission.head,  &shared.notices.head,
-                                        &shared.delivery[0].head, &shared.delivery[1].head,
-                                        &shared.delivery[2].head, &shared.delivery[3].head};
-        for (int i = 0; i < 300 && push(client, data(client.id, client.home)); ++i) {
-            std::uint64_t& head = *heads[dice() % std::size(heads)];
+        std::uint64_t* const heads[] = {&shared.notices.head,     &shared.delivery[0].head,
+                                        &shared.delivery[1].head, &shared.delivery[2].head,
+                                        &shared.delivery[3].head, &shared.submission.head};
+        const std::size_t theirs = waits ? std::size(heads) - 1 : std::size(heads);
+        for (int i = 0; i < 300 && !hung_up(client) && push(client, data(client.id, client.home)); ++i) {
+            std::uint64_t& head = *heads[dice() % theirs];
             const std::uint64_t values[] = {
                 0, 64, head - 64, head + 64, head + (1U << 20), ~std::uint64_t{63}, dice()};
             std::atomic_ref<std::uint64_t>(head).store(values[dice() % std::size(values)],
                                                        std::memory_order_relaxed);
             for (broadcast::ReaderSlot& slot : shared.readers) {
                 std::atomic_ref<std::uint64_t>(slot.position).store(dice(), std::memory_order_relaxed);
+            }
+            if (waits) {
+                settle(client);
             }
         }
     });
