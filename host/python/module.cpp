@@ -316,6 +316,8 @@ PYBIND11_MODULE(_keyway, module) {
     add_connection(module);
     add_topics(module);
     add_regions(module);
+    add_streams(module);
+    add_qubits(module);
     py::class_<PyRouter>(module, "Router", "A router in a thread of this process.")
         .def(
             py::init<const std::optional<std::string>&, const std::string&>(), py::arg("policy") = py::none(),

@@ -165,6 +165,8 @@ class State {
 
 void add_regions(py::module_& module);
 void add_topics(py::module_& module);
+void add_streams(py::module_& module);
+void add_qubits(py::module_& module);
 
 /// What lookup() and its like take as "to whom": a capability, or an endpoint of ours.
 [[nodiscard]] Capability capability_of(const py::handle& object);

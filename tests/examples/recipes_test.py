@@ -49,6 +49,13 @@ class Recipes(SystemTest):
         lines = "".join(f"tick {i}\n" for i in range(1, 11))
         self.check_pairs("publish", ["publish", "10"], ["subscribe", "10"], "published", ("", lines))
 
+    def test_stream(self):
+        lines = "".join(f"line {i}\n" for i in range(1, 1001))
+        self.check_pairs("stream", ["receive"], ["send", "1000"], "ready", (lines, ""))
+
+    def test_qubit(self):
+        self.check_pairs("qubit", ["receive"], ["send"], "ready", ("0.36 0.64\n", "handed off\n"))
+
     def test_region(self):
         self.check_pairs("region", ["view"], ["lend", "w\u00f6rter"], "ready", ("w\u00f6rter\nrevoked\n", ""))
 
@@ -57,7 +64,8 @@ class Recipes(SystemTest):
 
     def test_each_says_why_it_can_not_go_on(self):
         for language, (pattern, words) in itertools.product(LANGUAGES, (("request", ["call", "x"]), ("oneway", ["send", "1"]),
-                                                                        ("publish", ["subscribe", "1"]), ("region", ["lend", "x"]))):
+                                                                        ("publish", ["subscribe", "1"]), ("region", ["lend", "x"]),
+                                                                        ("stream", ["send", "1"]), ("qubit", ["send"]))):
             with self.subTest(pattern=pattern, language=language):
                 code, _ = (program := self.start(*self.command(language, pattern, *words))).wait()
                 self.assertEqual(code, 1)

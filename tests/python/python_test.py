@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import keyway
@@ -282,6 +283,121 @@ class Topics(PythonTest):
             with self.assertRaises(keyway.Error) as caught:
                 reader.publish(reader.lookup("news"), "mine")
             self.assertEqual(caught.exception.name, "insufficient_rights")
+
+
+class Streams(PythonTest):
+    def opened(self):
+        """A writer of bob's and a reader of alice's."""
+        endpoint = self.alice.register("sink")
+        opening = self.in_thread(lambda: self.bob.open_stream(self.bob.lookup("sink"), timeout=SOON))
+        offer = self.alice.receive(SOON)
+        self.assertTrue(offer.offers_stream)
+        self.assertEqual(offer.receiver, endpoint.id)
+        reader = self.alice.accept_stream(offer)
+        return opening(), reader
+
+    def test_a_stream_brings_every_byte_in_order_and_then_the_end(self):
+        writer, reader = self.opened()
+        content = random.randbytes(1_000_000)
+
+        def write():
+            with writer:
+                writer.write(content)
+
+        writing = self.in_thread(write)
+        self.assertEqual(b"".join(reader), content)
+        self.assertEqual(reader.read(timeout=SOON), b"")
+        writing()
+        self.assertEqual(reader.peer, self.bob.id)
+        with self.assertRaises(keyway.Error) as caught:
+            writer.write("more")
+        self.assertEqual(caught.exception.name, "closed")
+
+    def test_a_stream_that_is_full_or_empty_makes_its_user_wait(self):
+        writer, reader = self.opened()
+        with self.assertRaises(keyway.Timeout):
+            reader.read(timeout=0)
+        with self.assertRaises(keyway.Timeout):
+            writer.write(bytes(1 << 20), timeout=0.01)
+        reading = self.in_thread(lambda: len(reader.read(1 << 20, timeout=SOON)))
+        self.assertGreater(reading(), 0)
+
+    def test_a_stream_that_is_broken_off_says_why(self):
+        writer, reader = self.opened()
+        self.assertIsNone(reader.reason)
+        with self.assertRaises(ZeroDivisionError):
+            with writer:
+                writer.write("half")
+                raise ZeroDivisionError
+        self.assertEqual(reader.read(timeout=SOON), b"half")
+        with self.assertRaises(keyway.Error) as caught:
+            reader.read(timeout=SOON)
+        self.assertEqual(caught.exception.name, "aborted")
+        self.assertEqual(reader.reason, (1, "ZeroDivisionError"))
+
+    def test_an_offer_can_be_declined(self):
+        self.alice.register("sink")
+        opening = self.in_thread(lambda: self.bob.open_stream(self.bob.lookup("sink"), timeout=SOON))
+        self.alice.decline(self.alice.receive(SOON))
+        with self.assertRaises(keyway.Error) as caught:
+            opening()
+        self.assertEqual(caught.exception.name, "declined")
+        self.alice.send(self.alice.self, "no offer")
+        with self.assertRaises(keyway.Error) as caught:
+            self.alice.accept_stream(self.alice.receive(SOON))
+        self.assertEqual(caught.exception.name, "bad_argument")
+
+    def test_close_ends_a_read_that_waits(self):
+        writer, reader = self.opened()
+        reading = self.in_thread(lambda: reader.read())
+        self.alice.close()
+        with self.assertRaises(keyway.Error):
+            reading()
+        with self.assertRaises(keyway.Error):
+            writer.write("x")
+            writer.write(bytes(1 << 20), timeout=SOON)
+
+
+class Qubits(PythonTest):
+    def test_a_qubit_goes_from_holder_to_holder_with_its_state(self):
+        self.bob.register("bob")
+        qubit = self.alice.prepare_qubit(3600, fidelity=0.75, width=1)
+        self.assertEqual(qubit.state, [0, 0])
+        qubit.state = [0.6, 0.8j]
+        number = qubit.number
+        qubit.hand_off(self.alice.lookup("bob"), "yours")
+        with self.assertRaises(keyway.Error) as caught:
+            qubit.state
+        self.assertEqual(caught.exception.name, "no_such_capability")
+        message = self.bob.receive(SOON)
+        self.assertEqual((message.type, message.text), ("quantum", "yours"))
+        mine = self.bob.accept_qubit(message)
+        self.assertEqual((mine.number, mine.state, mine.width, mine.fidelity), (number, [0.6, 0.8j], 1, 0.75))
+        self.assertFalse(mine.state_lost)
+        self.assertGreater(mine.deadline, time.monotonic())
+        with self.assertRaises(keyway.Error) as caught:
+            mine.state = [1]
+        self.assertEqual(caught.exception.name, "bad_argument")
+        mine.discard()
+        with self.assertRaises(keyway.Error):
+            mine.discard()
+
+    def test_a_qubit_is_not_copied_and_a_stranger_can_not_reclaim_it(self):
+        qubit = self.alice.prepare_qubit(3600)
+        with self.assertRaises(keyway.Error) as caught:
+            self.alice.give(qubit.capability, self.alice.self, rights=keyway.Right.READ)
+        self.assertEqual(caught.exception.name, "linearity")
+        with self.assertRaises(keyway.Error) as caught:
+            self.bob.reclaim_qubit(qubit.number)
+        self.assertEqual(caught.exception.name, "no_such_qubit")
+
+    def test_past_its_deadline_it_has_decohered(self):
+        qubit = self.alice.prepare_qubit(0.02)
+        while time.monotonic() <= qubit.deadline:
+            pass
+        with self.assertRaises(keyway.Error) as caught:
+            qubit.hand_off(self.alice.self)
+        self.assertEqual(caught.exception.name, "decohered")
 
 
 class Regions(PythonTest):

@@ -110,6 +110,10 @@ typedef struct {
 #define IPC_E_NO_SUCH_METHOD (-KEYWAY_STATUS_NO_SUCH_METHOD)
 #define IPC_E_SERVICE_FAILED (-KEYWAY_STATUS_SERVICE_FAILED)
 #define IPC_E_SEALED (-KEYWAY_STATUS_SEALED)
+#define IPC_E_AUDIT_UNAVAILABLE (-KEYWAY_STATUS_AUDIT_UNAVAILABLE)
+#define IPC_E_NO_SUCH_QUBIT (-KEYWAY_STATUS_NO_SUCH_QUBIT)
+#define IPC_E_DECLINED (-KEYWAY_STATUS_DECLINED)
+#define IPC_E_ABORTED (-KEYWAY_STATUS_ABORTED)
 #define IPC_E_NO_SUCH_SUBSCRIPTION (-KEYWAY_STATUS_NO_SUCH_SUBSCRIPTION)
 
 /* ---- messages ---- */
@@ -257,6 +261,102 @@ IPC_API ipc_result_t ipc_share_unmap(ipc_shared_region_t* region);
 /* Ends our own region with all its grants, or gives up one that we were granted; unmaps it. Who has it mapped
  * keeps the bytes. */
 IPC_API ipc_result_t ipc_share_destroy(ipc_shared_region_t* region);
+
+/* ---- streams ----
+ *
+ * Bytes from one process to another, in order and without the router in between: who finds the ring full or
+ * empty waits, so a slow reader slows its writer down. It goes from the opener, who holds WRITE on an
+ * endpoint, to the endpoint's owner, who accepts. One thread at a time uses an end. keyway/stream.hpp says
+ * what a stream does not enforce.
+ */
+typedef struct ipc_stream ipc_stream_t;
+
+/* Opens a stream to the owner of the endpoint `receiver`, which we have looked up, and waits until it is
+ * accepted; until then no other thread of ours can send. `bytes` of ring: a power of two, 64 KiB to 256 MiB;
+ * 0: 256 KiB. Errors: IPC_E_DECLINED, IPC_E_TIMEOUT, IPC_E_PEER_GONE, IPC_E_LIMIT, and the verdicts on
+ * authority. */
+IPC_API ipc_result_t ipc_stream_open(uint32_t receiver, uint32_t bytes, uint64_t timeout_ns,
+                                     ipc_stream_t** stream);
+
+/* 1 when a message that ipc_receive() gave is the router's offer of a stream, else 0. */
+IPC_API int ipc_stream_offered(const ipc_message_t* msg);
+
+/* Accepts an offered stream; its end is for reading. To decline, ipc_release() the offer's capability_id.
+ * IPC_E_BAD_ARGUMENT when it is no offer; IPC_E_NO_SUCH_CAPABILITY when the offer is over. */
+IPC_API ipc_result_t ipc_stream_accept(const ipc_message_t* offer, ipc_stream_t** stream);
+
+/* Copies bytes in, waiting for room. *written (may be NULL) gets how many went in: fewer than `length` only
+ * if the time was over. Errors, if none went in: IPC_E_TIMEOUT, IPC_E_PEER_GONE, IPC_E_ABORTED (by the
+ * reader), IPC_E_REVOKED, IPC_E_EXPIRED, IPC_E_ROUTER_GONE; IPC_E_BAD_ARGUMENT for an end that reads, or has
+ * finished. */
+IPC_API ipc_result_t ipc_stream_write(ipc_stream_t* stream, const void* data, size_t length,
+                                      uint64_t timeout_ns, size_t* written);
+
+/* Copies out what is there, up to `size`, and waits for the first byte only. *length is 0 at the end, after
+ * the writer's ipc_stream_finish(). Errors as of ipc_stream_write(), each after what was written before it:
+ * IPC_E_PEER_GONE says that the writer went without finishing. */
+IPC_API ipc_result_t ipc_stream_read(ipc_stream_t* stream, void* data, size_t size, uint64_t timeout_ns,
+                                     size_t* length);
+
+/* The writer's end: nothing follows. Doesn't wait until it is read. */
+IPC_API ipc_result_t ipc_stream_finish(ipc_stream_t* stream);
+
+/* Breaks off, from either side, with a number below UINT32_MAX and a text (may be NULL; cut to 64 bytes). */
+IPC_API ipc_result_t ipc_stream_abort(ipc_stream_t* stream, uint32_t code, const char* text);
+
+/* After IPC_E_ABORTED: the number, and the text into `size` bytes, ended by a zero. Any of both may be NULL.
+ * It is the other process's word. IPC_E_BAD_ARGUMENT when the stream was not broken off. */
+IPC_API ipc_result_t ipc_stream_reason(ipc_stream_t* stream, uint32_t* code, char* text, size_t size);
+
+/* Gives our end up. Without finish or abort before, a reader gets IPC_E_PEER_GONE. NULL is allowed. */
+IPC_API void ipc_stream_close(ipc_stream_t* stream);
+
+/* ---- qubits ----
+ *
+ * Resources that are moved and never copied: the router keeps exactly one holder of each at every instant.
+ * keyway/quantum.hpp says what is promised, and what is not for a simulated one. One thread at a time uses a
+ * qubit.
+ */
+typedef struct ipc_qubit ipc_qubit_t;
+
+typedef struct {
+    uint32_t number;      /* for people and logs; never used again */
+    uint32_t width;       /* two-level systems in the simulated state, 1 to 20; 0: a real resource */
+    double fidelity;      /* 0 to 1; told to every holder, not checked */
+    uint64_t deadline_ns; /* when it decoheres, ns of CLOCK_MONOTONIC */
+    uint32_t state_lost;  /* 1: a simulated state went down with the router, and is all zero */
+} ipc_qubit_info_t;
+
+/* Makes one that decoheres in coherence_ns; we are its holder. A simulated state is all zero. Errors:
+ * IPC_E_NOT_ALLOWED (the policy's `qubits`), IPC_E_BAD_ARGUMENT, IPC_E_LIMIT. */
+IPC_API ipc_result_t ipc_qubit_prepare(uint64_t coherence_ns, double fidelity, uint32_t width,
+                                       ipc_qubit_t** qubit);
+
+/* The qubit that came with a message of type IPC_QUANTUM, by its capability_id. IPC_E_DECOHERED;
+ * IPC_E_WRONG_OBJECT when it is none; IPC_E_NO_SUCH_CAPABILITY when it is not ours. */
+IPC_API ipc_result_t ipc_qubit_accept(uint32_t capability, ipc_qubit_t** qubit);
+
+/* Takes back qubit `number`, or any with 0, that the router holds since this process lost its connection.
+ * IPC_E_NO_SUCH_QUBIT when there is none. */
+IPC_API ipc_result_t ipc_qubit_reclaim(uint32_t number, ipc_qubit_t** qubit);
+
+/* Hands it to the owner of the endpoint `receiver`, which we have looked up. Of `msg` (may be NULL) the
+ * payload goes along. On IPC_OK it is no longer ours and `qubit` ends; on a verdict of the router we are
+ * still the holder; after IPC_E_ROUTER_GONE one of the two: connect again and ipc_qubit_reclaim(). */
+IPC_API ipc_result_t ipc_qubit_hand_off(ipc_qubit_t* qubit, uint32_t receiver, const ipc_message_t* msg,
+                                        uint64_t timeout_ns);
+
+/* The simulated state in place: 2^width amplitudes, each a real and an imaginary part. NULL for a real one.
+ * *amplitudes (may be NULL) gets how many. */
+IPC_API double* ipc_qubit_state(ipc_qubit_t* qubit, size_t* amplitudes);
+
+IPC_API ipc_result_t ipc_qubit_info(ipc_qubit_t* qubit, ipc_qubit_info_t* info);
+
+/* It was measured, or is of no use: ends it, and `qubit`. */
+IPC_API ipc_result_t ipc_qubit_discard(ipc_qubit_t* qubit);
+
+/* Forgets `qubit` and unmaps its state; we stay the holder until we disconnect. NULL is allowed. */
+IPC_API void ipc_qubit_close(ipc_qubit_t* qubit);
 
 #ifdef __cplusplus
 }

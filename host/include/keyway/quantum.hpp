@@ -55,6 +55,8 @@ class KEYWAY_API Qubit {
     /// The qubit that came with a message. Errors: `wrong_object` when what came is none; `decohered`;
     /// `no_such_capability` when nothing came or it is not ours any more.
     static Result<Qubit> accept(Connection& connection, const Received& message);
+    /// The same, by the id of the capability that came.
+    static Result<Qubit> accept(Connection& connection, std::uint32_t capability);
     /// Takes back qubit `number`, or any with 0, of those that the router holds because this process lost its
     /// connection or the router was started anew. `no_such_qubit` when there is none, also when somebody else
     /// was the holder; `decohered`. The state of a simulated one is all zero if its memory went down with the

@@ -180,5 +180,8 @@ class KEYWAY_API StreamReader : public Waitable {
 /// Takes an offered stream. Of the options only `spin` counts. Errors: as accept_lane().
 [[nodiscard]] KEYWAY_API Result<StreamReader> accept_stream(Connection& connection, const Received& offer,
                                                             const StreamOptions& options = {});
+/// The same, of an offer that offered_channel() has read.
+[[nodiscard]] KEYWAY_API Result<StreamReader> accept_stream(Connection& connection, const ChannelOffer& offer,
+                                                            const StreamOptions& options = {});
 
 }  // namespace keyway

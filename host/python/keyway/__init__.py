@@ -15,7 +15,8 @@ import enum as _enum
 
 from . import _keyway
 from ._errors import Error, Timeout
-from ._keyway import Capability, Connection, Endpoint, Event, Message, Region, Router, Subscription, connect
+from ._keyway import (Capability, Connection, Endpoint, Event, Message, Qubit, Region, Router, StreamReader,
+                      StreamWriter, Subscription, connect)
 
 
 class Right(_enum.IntFlag):
@@ -31,8 +32,8 @@ class Right(_enum.IntFlag):
     PROCESS = _keyway.RIGHT_PROCESS
 
 
-__all__ = ["Capability", "Connection", "Endpoint", "Error", "Event", "Message", "Region", "Right", "Router",
-           "Subscription", "Timeout", "connect"]
+__all__ = ["Capability", "Connection", "Endpoint", "Error", "Event", "Message", "Qubit", "Region", "Right",
+           "Router", "StreamReader", "StreamWriter", "Subscription", "Timeout", "connect"]
 for _name in __all__:
     if isinstance(globals()[_name], type):
         globals()[_name].__module__ = "keyway"

@@ -93,12 +93,7 @@ ipc_result_t ipc_share_grant(uint32_t receiver, ipc_shared_region_t* region) {
         if (own == nullptr || (!writes && region->permissions != IPC_SHARE_READ)) {
             return IPC_E_BAD_ARGUMENT;
         }
-        Capability to{.object = receiver};
-        {
-            const std::lock_guard books(held.books);
-            const auto known = held.capability_for.find(receiver);
-            to.id = known == held.capability_for.end() ? 0 : known->second;
-        }
+        const Capability to = keyway::c::capability_for(held, receiver);
         std::uint32_t grant = 0;
         if (writes) {
             const auto given = own->give_write(to);

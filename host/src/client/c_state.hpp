@@ -16,7 +16,9 @@
 #include "client/subscription_impl.hpp"
 #include "keyway/connection.hpp"
 #include "keyway/ipc.h"
+#include "keyway/quantum.hpp"
 #include "keyway/region.hpp"
+#include "keyway/stream.hpp"
 
 namespace keyway::c {
 
@@ -30,17 +32,25 @@ struct SharedRegion {
     std::vector<Given> given{};
 };
 
+/// What stands behind an ipc_stream_t: one end or the other.
+struct Stream {
+    std::variant<StreamWriter, StreamReader> end;
+};
+
 struct State {
     explicit State(Connection made) : connection(std::move(made)) {}
 
     Connection connection;
     std::mutex sending;
-    std::unordered_map<const void*, SharedRegion> regions;  ///< guarded by `sending`
+    std::unordered_map<const void*, SharedRegion> regions;           ///< guarded by `sending`
+    std::unordered_map<const void*, std::unique_ptr<Qubit>> qubits;  ///< the same
     std::mutex receiving;
     std::mutex books;                                                 ///< everything below
     std::unordered_map<std::uint32_t, std::uint32_t> capability_for;  ///< receiver -> from ipc_lookup
     std::unordered_map<std::uint32_t, std::deque<std::uint32_t>>
         open_calls;  ///< caller -> reply capabilities
+    /// Used without any lock, so held while they are.
+    std::unordered_map<const void*, std::shared_ptr<Stream>> streams;
     std::vector<std::unique_ptr<Subscription::Impl>> subscriptions;
     std::size_t next_subscription = 0;        ///< whose turn it is
     bool events_first = false;                ///< the last that was received was a message
@@ -83,6 +93,13 @@ template <typename T>
         return Deadline::never();
     }
     return timeout_ns > INT64_MAX ? Deadline::never() : Deadline::in(std::chrono::nanoseconds(timeout_ns));
+}
+
+/// The capability for a receiver that ipc_lookup() or ipc_topic_create() gave; id 0: none.
+[[nodiscard]] inline Capability capability_for(State& held, std::uint32_t receiver) {
+    const std::lock_guard books(held.books);
+    const auto known = held.capability_for.find(receiver);
+    return {.id = known == held.capability_for.end() ? 0 : known->second, .object = receiver};
 }
 
 /// Does the work with the sending half to itself.

@@ -185,12 +185,7 @@ ipc_result_t ipc_topic_create(const char* name, uint32_t policy, uint32_t keep, 
 
 ipc_result_t ipc_subscribe(uint32_t topic, uint32_t process_id) {
     return with_sending([&](State& held) {
-        std::uint32_t capability = 0;
-        {
-            const std::lock_guard books(held.books);
-            const auto known = held.capability_for.find(topic);
-            capability = known == held.capability_for.end() ? 0 : known->second;
-        }
+        const std::uint32_t capability = keyway::c::capability_for(held, topic).id;
         if (process_id == 0 || process_id == held.connection.id()) {
             return result_of(keyway::c::add_subscription(held, capability));
         }

@@ -14,19 +14,15 @@
 namespace keyway {
 
 std::optional<ChannelOffer> offered_channel(const Received& message) {
-    channel::OfferBody body;
-    if (message.sender() != 0 || message.type() != Type::kControl || message.carried() == 0 ||
-        message.payload().size() != sizeof body) {
-        return std::nullopt;
+    auto offer = message.sender() == 0 && message.type() == Type::kControl && message.carried() != 0
+                     ? client::offer_in(message.payload())
+                     : std::nullopt;
+    if (offer) {
+        offer->badge = message.badge();
+        offer->endpoint = message.receiver();
+        offer->capability = message.carried();
     }
-    std::memcpy(&body, message.payload().data(), sizeof body);
-    return ChannelOffer{.kind = static_cast<ChannelKind>(body.what),
-                        .records = (body.flags & channel::kRecords) != 0,
-                        .bytes = body.bytes,
-                        .opener = body.opener,
-                        .badge = message.badge(),
-                        .endpoint = message.receiver(),
-                        .capability = message.carried()};
+    return offer;
 }
 
 Result<void> decline(Connection& connection, const Received& offer) {
@@ -35,6 +31,18 @@ Result<void> decline(Connection& connection, const Received& offer) {
 }
 
 namespace client {
+
+std::optional<ChannelOffer> offer_in(std::span<const std::byte> payload) {
+    channel::OfferBody body;
+    if (payload.size() != sizeof body) {
+        return std::nullopt;
+    }
+    std::memcpy(&body, payload.data(), sizeof body);
+    return ChannelOffer{.kind = static_cast<ChannelKind>(body.what),
+                        .records = (body.flags & channel::kRecords) != 0,
+                        .bytes = body.bytes,
+                        .opener = body.opener};
+}
 
 Mapping::Mapping(Mapping&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
@@ -133,9 +141,8 @@ Result<ChannelEnd> ChannelEnd::open(Connection& connection, const Capability& ca
     return end;
 }
 
-Result<ChannelEnd> ChannelEnd::accept(Connection& connection, const Received& offer, channel::What wanted,
-                                      std::chrono::nanoseconds spin) {
-    const auto offered = offered_channel(offer);
+Result<ChannelEnd> ChannelEnd::accept(Connection& connection, const std::optional<ChannelOffer>& offered,
+                                      channel::What wanted, std::chrono::nanoseconds spin) {
     if (!offered || static_cast<channel::What>(offered->kind) != wanted || spin.count() < 0) {
         return Status::kBadArgument;
     }

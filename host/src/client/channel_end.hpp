@@ -5,6 +5,8 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
+#include <span>
 
 #include "base/fd.hpp"
 #include "channel/channel_layout.hpp"
@@ -41,6 +43,9 @@ class Mapping {
     std::size_t size_ = 0;
 };
 
+/// The part of an offer that stands in the message's payload, if it has the form of one.
+[[nodiscard]] std::optional<ChannelOffer> offer_in(std::span<const std::byte> payload);
+
 /// What the library asks the router for.
 struct ChannelWish {
     channel::What what = channel::What::kLane;
@@ -55,8 +60,8 @@ class ChannelEnd {
     static Result<ChannelEnd> open(Connection& connection, const Capability& capability,
                                    const ChannelWish& wish, Deadline deadline);
     /// Takes an offer; `wanted` says what it must be.
-    static Result<ChannelEnd> accept(Connection& connection, const Received& offer, channel::What wanted,
-                                     std::chrono::nanoseconds spin);
+    static Result<ChannelEnd> accept(Connection& connection, const std::optional<ChannelOffer>& offered,
+                                     channel::What wanted, std::chrono::nanoseconds spin);
 
     ChannelEnd(const ChannelEnd&) = delete;
     ChannelEnd& operator=(const ChannelEnd&) = delete;

@@ -274,7 +274,7 @@ Result<Lane> open_lane(Connection& connection, const Capability& capability, con
 }
 
 Result<Lane> accept_lane(Connection& connection, const Received& offer, const LaneOptions& options) {
-    return lane_over(ChannelEnd::accept(connection, offer, What::kLane, options.spin));
+    return lane_over(ChannelEnd::accept(connection, offered_channel(offer), What::kLane, options.spin));
 }
 
 }  // namespace keyway

@@ -68,10 +68,14 @@ Result<Qubit> Qubit::prepare(Connection& connection, const QubitOptions& options
 }
 
 Result<Qubit> Qubit::accept(Connection& connection, const Received& message) {
+    return accept(connection, message.carried());
+}
+
+Result<Qubit> Qubit::accept(Connection& connection, std::uint32_t capability) {
     KEYWAY_CRASH_POINT("receiver.received");
     ControlMessage request;
     request.request = static_cast<std::uint8_t>(Request::kQubit);
-    request.capability = message.carried();
+    request.capability = capability;
     auto answer = connection.impl().request(request);
     if (!answer) {
         return answer.error();

@@ -489,6 +489,13 @@ Result<StreamWriter> open_stream(Connection& connection, const Capability& capab
 
 Result<StreamReader> accept_stream(Connection& connection, const Received& offer,
                                    const StreamOptions& options) {
+    const auto offered = offered_channel(offer);
+    return offered ? accept_stream(connection, *offered, options)
+                   : Result<StreamReader>(Status::kBadArgument);
+}
+
+Result<StreamReader> accept_stream(Connection& connection, const ChannelOffer& offer,
+                                   const StreamOptions& options) {
     auto end = ChannelEnd::accept(connection, offer, What::kStream, options.spin);
     if (!end) {
         return end.error();
