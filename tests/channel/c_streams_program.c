@@ -100,6 +100,6 @@ int c_reads_streams(const char* socket) {
     EXPECT_RESULT(ipc_stream_accept(&offer, &stream), IPC_OK);
     EXPECT_RESULT(ipc_stream_abort(stream, 9, NULL), IPC_OK);
     EXPECT_RESULT(ipc_receive(NULL, &offer, kPatience), IPC_OK); /* it was seen */
-    EXPECT_RESULT(ipc_disconnect(), IPC_OK); /* ends what is left open */
+    EXPECT_RESULT(ipc_disconnect(), IPC_OK);                     /* ends what is left open */
     return 0;
 }
