@@ -184,8 +184,8 @@ void measure_hand_over(Connection& connection, const Effort& effort, Report& rep
     Figure standing{.name = "region_standing_1MiB_vs_copy",
                     .what = "1 MiB in a region that both have mapped, handed over by a message; first access",
                     .unit = "ns",
-                    .reach = {.value = {}, .ratio = 0.01},
-                    .floor_what = "the same 1 MiB in 256 messages, copied out and looked at"};
+                    .floor_what = "the same 1 MiB in 256 messages, copied out and looked at",
+                    .reach = {.value = {}, .ratio = 0.01}};
     report.note("bytes: by messages / by send_large / by a slice / in a standing region, in us");
     for (std::size_t bytes = kPage; bytes <= (64U << 20); bytes *= 4) {
         std::vector<std::byte> from(bytes, std::byte{1});
