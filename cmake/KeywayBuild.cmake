@@ -66,10 +66,11 @@ function(keyway_library name)
   target_link_libraries(${name} PUBLIC keyway_flags ${arg_LINK} Threads::Threads)
 endfunction()
 
-# keyway_test(name SOURCES ... [LINK ...] [LABELS ...] [LONG]): a GoogleTest program, one ctest entry per test.
+# keyway_test(name SOURCES ... [LINK ...] [LABELS ...] [LONG] [PREFIX text]): a GoogleTest program, one ctest entry
+# per test, whose name begins with the prefix.
 # LONG entries run only under `./dev test --long`.
 function(keyway_test name)
-  cmake_parse_arguments(arg "LONG" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "LONG" "PREFIX" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} keyway_flags GTest::gtest_main)
@@ -88,6 +89,6 @@ function(keyway_test name)
   endif()
   # gtest_discover_tests takes lists apart, so that only the first label would stay: the semicolons go in escaped.
   string(REPLACE ";" [==[\\\\\\\;]==] arg_LABELS "${arg_LABELS}")
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} TEST_PREFIX "${arg_PREFIX}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
     PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${timeout})
 endfunction()

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/units.hpp"
+#include "daemon/engines.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/systemd.hpp"
@@ -24,6 +25,8 @@ struct Options {
     AuditOptions audit;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
+    std::string engine = "auto";
+    bool cross_check = false;
     bool check_policy = false;
     bool unconfined = false;
 };
@@ -36,8 +39,7 @@ void describe(CLI::App& app, Options& options) {
     app.add_option("--socket", options.socket, "Where to listen, unless a service manager does")
         ->capture_default_str();
     app.add_option("--audit", options.audit.directory, "Folder of the audit log; none: no log");
-    app.add_option("--audit-key", options.audit.key_file,
-                   "The log's key, made if need be; else `key` in the folder");
+    app.add_option("--audit-key", options.audit.key_file, "The log's key; else `key` in the folder");
     app.add_option_function<std::string>(
            "--audit-segment",
            [&options](const std::string& text) {
@@ -61,9 +63,12 @@ void describe(CLI::App& app, Options& options) {
     app.add_option("--spin-us", options.spin_us, "Microseconds to look for messages before sleeping")
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();
+    app.add_option("--engine", options.engine, "What judges messages before the software does")
+        ->check(CLI::IsMember(daemon::engine_names()))
+        ->capture_default_str();
+    app.add_flag("--cross-check", options.cross_check, "Compare each verdict with the software's");
     app.add_flag("--check-policy", options.check_policy, "Say whether the policy file is good, and end");
-    app.add_flag("--unconfined", options.unconfined,
-                 "Go on without the system call filter, for debuggers and profilers");
+    app.add_flag("--unconfined", options.unconfined, "Go on without the system call filter");
     app.footer(
         "Signals: SIGTERM and SIGINT end it in order; SIGHUP reads the policy again. Exit codes: 0 ended in "
         "order, 1 faulty policy, 2 wrong usage, 3 can't listen, 4 can't be confined. keywayd(8) has more.");
@@ -134,14 +139,20 @@ int main(int argc, char** argv) {
         daemon::log(daemon::Severity::kError, activated.error());
         return exit_code::kCannotListen;
     }
-    return daemon::serve({.router = {.policy = {},
-                                     .audit = options.audit,
-                                     .socket = options.socket,
-                                     .listening_socket = *activated,
-                                     .capability_slots = options.slots,
-                                     .qubit_ledger = options.qubit_ledger,
-                                     .spin = std::chrono::microseconds(options.spin_us)},
-                          .policy_file = options.policy,
-                          .on_ready = {},
-                          .confined = !options.unconfined});
+    daemon::ServeOptions serving{.router = {.policy = {},
+                                            .audit = options.audit,
+                                            .socket = options.socket,
+                                            .listening_socket = *activated,
+                                            .capability_slots = options.slots,
+                                            .qubit_ledger = options.qubit_ledger,
+                                            .spin = std::chrono::microseconds(options.spin_us),
+                                            .cross_check = options.cross_check},
+                                 .policy_file = options.policy,
+                                 .on_ready = {},
+                                 .confined = !options.unconfined};
+    if (const std::string why = daemon::choose_engine(options.engine, serving.router); !why.empty()) {
+        daemon::log(daemon::Severity::kError, why);
+        return exit_code::kUsage;
+    }
+    return daemon::serve(std::move(serving));
 }

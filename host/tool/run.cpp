@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "daemon/engines.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "tool/session.hpp"
@@ -18,6 +19,8 @@ struct RunOptions {
     std::string policy;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
+    std::string engine = "auto";
+    bool cross_check = false;
 };
 
 // Without a policy file: the user who starts it, and nobody else, may do everything.
@@ -50,6 +53,11 @@ int run(const Session& session, const RunOptions& options) {
     serving.router.socket = socket_path(session);
     serving.router.capability_slots = options.slots;
     serving.router.spin = std::chrono::microseconds(options.spin_us);
+    serving.router.cross_check = options.cross_check;
+    if (const std::string why = daemon::choose_engine(options.engine, serving.router); !why.empty()) {
+        daemon::log(daemon::Severity::kError, why);
+        return exit_code::kUsage;
+    }
     if (own) {
         serving.router.policy = own_user_only();
         serving.router.socket_mode = 0600;
@@ -76,6 +84,10 @@ void add_run_command(CLI::App& app, Session& session) {
     command->add_option("--slots", options->slots, "Capabilities that the table can hold")
         ->check(CLI::Range(2U, limit::kSlots))
         ->capture_default_str();
+    command->add_option("--engine", options->engine, "What judges messages before the software does")
+        ->check(CLI::IsMember(daemon::engine_names()))
+        ->capture_default_str();
+    command->add_flag("--cross-check", options->cross_check, "Compare each verdict with the software's");
     command->add_option("--spin-us", options->spin_us, "Microseconds to look for messages before sleeping")
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();

@@ -9,11 +9,21 @@
 
 namespace keyway::test {
 
-/// A router in a thread of this program, and connections to it.
+#ifdef KEYWAY_TEST_ENGINE
+/// A fresh engine of the kind that tests/conformance builds these tests for.
+std::shared_ptr<Engine> engine_under_test();
+#endif
+
+/// A router in a thread of this program, and connections to it. Built for an engine, it judges every message
+/// by it and by the core, which must never differ.
 class RouterFixture : public ::testing::Test {
   protected:
     static RouterOptions quick_options() {
         RouterOptions options;
+#ifdef KEYWAY_TEST_ENGINE
+        options.engine = engine_under_test();
+        options.cross_check = true;
+#endif
         options.policy = Policy::permissive();
         options.capability_slots = 4096;
         options.spin = std::chrono::microseconds(5);  // tests share few cores
@@ -21,6 +31,10 @@ class RouterFixture : public ::testing::Test {
     }
     explicit RouterFixture(RouterOptions options = quick_options()) : router_(std::move(options)) {
         router_.start().value();
+    }
+
+    ~RouterFixture() override {
+        EXPECT_EQ(router_.counters().engine_differences, 0U);
     }
 
     static ConnectOptions small_rings() {

@@ -46,6 +46,29 @@ class PolicyFile(SystemTest):
         self.assertIn("contract 1.", self.keywayd("--version")[1])
 
 
+class Engines(SystemTest):
+    def test_those_that_there_are_can_be_chosen_and_others_are_wrong_usage(self):
+        done = subprocess.run([str(BIN / "keywayd"), "--engine", "steam"], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"steam", done.stderr)
+        done = subprocess.run([str(BIN / "keywayd"), "--cross-check"], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"give --engine", done.stderr)
+
+    def test_the_simulated_hardware_judges_what_is_sent(self):
+        self.policy.write_text(EVERYTHING)
+        router = self.start(BIN / "keywayd", "--policy", self.policy, "--socket", self.socket, "--engine", "simulated",
+                            "--cross-check")
+        if "built without" in router.wait_for_error_line("keywayd"):
+            self.assertEqual(router.wait()[0], 2)
+            self.skipTest("keywayd was built without the simulated engine")
+        self.listen("sink")
+        for word in ("one", "two"):
+            self.assertEqual(self.keyway("send", "sink", word)[0], 0)
+        state = self.keyway_json("ls")["router"]["engine"]
+        self.assertEqual((state["name"], state["judged"], state["differences"]), ("simulated", 2, 0))
+
+
 class QubitLedger(SystemTest):
     def test_two_routers_do_not_share_one_and_a_faulty_one_is_named(self):
         ledger = self.folder / "qubits"

@@ -33,6 +33,7 @@
 
 #include "keyway/connection.hpp"
 #include "keyway/deadline.hpp"
+#include "keyway/engine.hpp"
 #include "keyway/protocol.hpp"
 #include "keyway/result.hpp"
 
@@ -150,16 +151,10 @@ struct RegionFigures {
     std::uint64_t bytes = 0;
 };
 
-/// What makes the verdicts.
-enum class Engine : std::uint32_t { kSoftware = 0 };
-[[nodiscard]] constexpr std::string_view name_of(Engine engine) noexcept {
-    return engine == Engine::kSoftware ? "software" : "unknown";
-}
-
 /// The router as a whole. Messages since its start.
 struct RouterFigures {
     std::int32_t pid = 0;
-    Engine engine = Engine::kSoftware;
+    EngineKind engine = EngineKind::kSoftware;  ///< what makes the verdicts
     std::uint32_t awake = 0;         ///< 1: its thread looks for messages; 0: it sleeps until somebody rings
     std::uint32_t everything = 0;    ///< 1: the rows are everybody's; 0: the reader's own
     std::uint64_t published_ns = 0;  ///< CLOCK_MONOTONIC, when these figures were true

@@ -119,6 +119,8 @@ struct AuditOptions {
     std::uint32_t keep = 0;                                 ///< files to keep, the oldest go first; 0: all
 };
 
+class Engine;
+
 struct RouterOptions {
     Policy policy{};
     AuditOptions audit =
@@ -135,6 +137,10 @@ struct RouterOptions {
     std::string qubit_ledger{};
     /// How long the router spins after the last message before it sleeps. `max()`: it never sleeps.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
+    /// Judges beside the router's own core (keyway/engine.hpp); null: software alone.
+    std::shared_ptr<Engine> engine{};
+    /// The core looks at what the engine has refused as well, so that each difference is found and said.
+    bool cross_check = false;
     /// Called in the router's thread for each line that a person may want to read. Must not block.
     void (*log)(std::string_view line) = nullptr;
 };
@@ -148,8 +154,11 @@ struct RouterCounters {
     std::uint64_t verdict[32] = {};
     std::uint64_t links_opened = 0;
     std::uint64_t links_closed = 0;
-    std::uint64_t links_quarantined = 0;  ///< closed because a ring held something impossible
-    std::uint64_t sleeps = 0;             ///< times the router's thread went to sleep
+    std::uint64_t links_quarantined = 0;   ///< closed because a ring held something impossible
+    std::uint64_t sleeps = 0;              ///< times the router's thread went to sleep
+    std::uint64_t engine_judged = 0;       ///< messages of which the engine had a verdict
+    std::uint64_t engine_missed = 0;       ///< and those that it left to the core
+    std::uint64_t engine_differences = 0;  ///< verdicts that were not the core's; each is an alarm
 };
 
 class KEYWAY_API Router {

@@ -162,6 +162,9 @@ std::uint32_t Router::Impl::end_tree(SlotId slot, bool self, core::ProcessId by)
 
 void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by) {
     const CapabilityId id = core::make_capability_id(entry.generation(), slot);
+    if (options_.engine != nullptr) {
+        options_.engine->forget(id);
+    }
     if (audit_ != nullptr) {
         note_ended(entry, id, by);
     }
@@ -192,6 +195,9 @@ void Router::Impl::on_ended(SlotId slot, const Entry& entry, core::ProcessId by)
 
 // What its former owner got by it ends as with a revocation; the new one gets its own.
 void Router::Impl::moved_away(CapabilityId from, CapabilityId to) {
+    if (options_.engine != nullptr) {
+        options_.engine->forget(from);
+    }
     const Entry& entry = table_.entry(core::slot_of(to));
     if (Kind{entry.kind()} == Kind::kTopic) {
         if (const auto topic = topics_.find(entry.object()); topic != topics_.end()) {

@@ -235,7 +235,8 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         KEYWAY_CRASH_POINT("router.taken");
     }
     KEYWAY_CRASH_POINT("judge.taken");
-    core::Outcome outcome = core::route(table_, directory_, rings, header, link.id, now());
+    const auto by_core = [&] { return core::route(table_, directory_, rings, header, link.id, now()); };
+    core::Outcome outcome = options_.engine == nullptr ? by_core() : beside_engine(link, header, by_core);
     if (rings.decohered() || (outcome.verdict == Verdict::kCarriedExpired && rings.carries_qubit())) {
         outcome.verdict = Verdict::kDecohered;
     }

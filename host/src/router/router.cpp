@@ -446,6 +446,9 @@ RouterCounters Router::counters() const {
     to.links_closed = from.links_closed.load(std::memory_order_relaxed);
     to.links_quarantined = from.links_quarantined.load(std::memory_order_relaxed);
     to.sleeps = from.sleeps.load(std::memory_order_relaxed);
+    to.engine_judged = from.engine_judged.load(std::memory_order_relaxed);
+    to.engine_missed = from.engine_missed.load(std::memory_order_relaxed);
+    to.engine_differences = from.engine_differences.load(std::memory_order_relaxed);
     return to;
 }
 

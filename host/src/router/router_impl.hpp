@@ -17,6 +17,7 @@
 //     watching.cpp   counters and messages for those who look on
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@
 #include "core/capability_table.hpp"
 #include "core/directory.hpp"
 #include "core/route.hpp"
+#include "keyway/engine.hpp"
 #include "keyway/router.hpp"
 #include "link/control.hpp"
 #include "region/pool.hpp"
@@ -154,6 +156,17 @@ struct KEYWAY_HIDDEN Router::Impl {
     void on_ended(core::SlotId slot, const Entry& entry, core::ProcessId by);
     /// A capability was moved to another owner: `from` names nothing any more, it is `to` now.
     void moved_away(core::CapabilityId from, core::CapabilityId to);
+
+    // --- engine.cpp ---
+    [[nodiscard]] EngineKind engine_kind() const {
+        return options_.engine == nullptr ? EngineKind::kSoftware : options_.engine->kind();
+    }
+    /// What becomes of a message that an engine looks at first; `by_core` routes it.
+    core::Outcome beside_engine(const router::Link& link, const Header& header,
+                                const std::function<core::Outcome()>& by_core);
+    std::optional<Verdict> ask_engine(const router::Link& link, const Header& header);
+    core::Outcome refused_by_engine(const router::Link& link, const Header& header, Verdict verdict);
+    void alarm(const router::Link& link, const Header& header, Verdict engine, Verdict core);
 
     // --- auditing.cpp ---
     Result<void> open_audit();
@@ -309,6 +322,9 @@ struct KEYWAY_HIDDEN Router::Impl {
         std::atomic<std::uint64_t> links_closed{0};
         std::atomic<std::uint64_t> links_quarantined{0};
         std::atomic<std::uint64_t> sleeps{0};
+        std::atomic<std::uint64_t> engine_judged{0};
+        std::atomic<std::uint64_t> engine_missed{0};
+        std::atomic<std::uint64_t> engine_differences{0};
     };
     /// One writer, so no locked instruction is needed.
     static void bump(std::atomic<std::uint64_t>& counter) {

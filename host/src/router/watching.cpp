@@ -268,6 +268,7 @@ EndpointFigures Router::Impl::figures_of(ObjectId object) const {
 
 RouterFigures Router::Impl::figures(bool all) const {
     RouterFigures row{.pid = ::getpid(),
+                      .engine = engine_kind(),
                       .awake = active_.empty() ? 0U : 1U,
                       .everything = all ? 1U : 0U,
                       .published_ns = now_ns_,
