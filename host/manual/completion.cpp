@@ -12,6 +12,7 @@ namespace {
 
 std::string words(const std::vector<Command>& commands) {
     std::vector<std::string> names;
+    names.reserve(commands.size());
     for (const Command& command : commands) {
         names.push_back(command.name);
     }

@@ -175,7 +175,7 @@ void add_connection(py::module_& module) {
         .def(
             "close", [](PyConnection& self) { self.state->close(); },
             "Ends the connection; calls that wait in other threads raise keyway.Error.")
-        .def("__enter__", [](py::object self) { return self; })
+        .def("__enter__", [](const py::object& self) { return self; })
         .def("__exit__", [](PyConnection& self, const py::args&) { self.state->close(); });
     connection
         .def(
@@ -325,7 +325,7 @@ PYBIND11_MODULE(_keyway, module) {
             "policy: text of a policy file; None: everybody may do everything. socket: where others connect.")
         .def("connect", &PyRouter::connect)
         .def("stop", &PyRouter::stop)
-        .def("__enter__", [](py::object self) { return self; })
+        .def("__enter__", [](const py::object& self) { return self; })
         .def("__exit__", [](PyRouter& router, const py::args&) { router.stop(); });
     for (const auto& [name, bit] :
          {std::pair{"READ", right::kRead}, std::pair{"WRITE", right::kWrite},

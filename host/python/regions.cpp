@@ -284,7 +284,7 @@ void add_regions(py::module_& module) {
         .def(
             "destroy", [](Region& region) { region.end(true); },
             "Gives the capability up too; the owner's ends the region.")
-        .def("__enter__", [](py::object self) { return self; })
+        .def("__enter__", [](const py::object& self) { return self; })
         .def("__exit__", [](Region& region, const py::args&) { region.end(false); });
 
     auto connection = py::class_<PyConnection>(module.attr("Connection"));

@@ -126,7 +126,7 @@ void add_common(py::class_<End>& type) {
                                "(code, text) once a side has broken off; the other process's word.")
         .def_property_readonly("peer", &End::peer, "Process id of the other side.")
         .def("close", &End::close, "Gives our end up.")
-        .def("__enter__", [](py::object self) { return self; });
+        .def("__enter__", [](const py::object& self) { return self; });
 }
 
 }  // namespace
@@ -155,7 +155,7 @@ void add_streams(py::module_& module) {
     reader
         .def("read", &PyReader::read, py::arg("size") = 65536, py::arg("timeout") = py::none(),
              "What is there, up to `size` bytes; waits for the first only. b\"\" at the end.")
-        .def("__iter__", [](py::object self) { return self; })
+        .def("__iter__", [](const py::object& self) { return self; })
         .def("__next__",
              [](PyReader& self) {
                  py::bytes bytes = self.read(65536, std::nullopt);

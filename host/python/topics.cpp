@@ -89,7 +89,7 @@ void add_topics(py::module_& module) {
 
     py::class_<PySubscription>(module, "Subscription", "Events of a topic; iterate over it, or call next().")
         .def("next", &PySubscription::next, py::arg("timeout") = py::none(), "The next event.")
-        .def("__iter__", [](py::object self) { return self; })
+        .def("__iter__", [](const py::object& self) { return self; })
         .def("__next__",
              [](PySubscription& subscription) {
                  try {
@@ -106,7 +106,7 @@ void add_topics(py::module_& module) {
         .def("fileno", &PySubscription::descriptor,
              "Readable when next(0) has something, once that has raised Timeout.")
         .def("close", &PySubscription::close)
-        .def("__enter__", [](py::object self) { return self; })
+        .def("__enter__", [](const py::object& self) { return self; })
         .def("__exit__", [](PySubscription& subscription, const py::args&) { subscription.close(); });
 
     auto connection = py::class_<PyConnection>(module.attr("Connection"));

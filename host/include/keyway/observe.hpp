@@ -193,12 +193,14 @@ struct Snapshot {
 };
 
 /// The published counters.
-class Counters {
+class KEYWAY_API Counters {
   public:
     /// `observer`: id of an observer capability with READ; 0: one's own counters only. A connection has one;
     /// opening it again ends the one before. Errors: `no_such_capability`, `expired`, `wrong_object`,
     /// `insufficient_rights`, `limit` (bytes of the user's queues, or 16 observers), `system`.
     static Result<Counters> open(Connection& connection, std::uint32_t observer = 0);
+    Counters(const Counters&) = delete;
+    Counters& operator=(const Counters&) = delete;
     Counters(Counters&&) noexcept;
     Counters& operator=(Counters&&) noexcept;
     ~Counters();
@@ -232,12 +234,14 @@ struct TraceOptions {
 /// All messages as they are judged. Who is too slow loses the oldest, and can count them. What goes over
 /// lanes, streams and regions doesn't pass through the router and is not seen. A sender that changes its
 /// payload while the router copies it can have other bytes traced than delivered.
-class Trace {
+class KEYWAY_API Trace {
   public:
     /// `observer`: id of an observer capability with READ. A connection has one; opening it again ends the
     /// one before. Errors: as `Counters::open`, and `bad_argument`.
     static Result<Trace> open(Connection& connection, std::uint32_t observer,
                               const TraceOptions& options = {});
+    Trace(const Trace&) = delete;
+    Trace& operator=(const Trace&) = delete;
     Trace(Trace&&) noexcept;
     Trace& operator=(Trace&&) noexcept;
     ~Trace();

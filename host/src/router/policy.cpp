@@ -318,7 +318,7 @@ class PolicyReader {
         if (where == nullptr) {
             return {};
         }
-        const auto text = where->value<std::string>().value_or("");
+        auto text = where->value<std::string>().value_or("");
         if (!valid_metrics_address(text)) {
             fault(*where, "listen is " + described(*where) +
                               "; it must be an address of this machine alone and a port, such as "
