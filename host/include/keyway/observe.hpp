@@ -41,7 +41,7 @@ namespace keyway {
 
 /// Makes an observer capability: READ and GRANT, and PROCESS if the policy says `payloads`. Sending half.
 /// Errors: `not_allowed` when the policy doesn't let this user observe; `table_full`.
-Result<Capability> become_observer(Connection& connection);
+KEYWAY_API Result<Capability> become_observer(Connection& connection);
 
 /// How long calls took, from the delivery of the call to that of its reply, as the router saw it. Two buckets
 /// an octave, so a quantile is right to within 50 %.
