@@ -58,10 +58,12 @@ module keyway_destination #(
         write_q[p*PosBits+:PosBits] <= '0;
         read_q[p*PosBits+:PosBits] <= '0;
       end else begin
-        if (in && !out) occupied_q[p*Depth+:Depth] <= Depth'({occupied_q[p*Depth+:Depth], 1'b1});
-        if (out && !in) occupied_q[p*Depth+:Depth] <= occupied_q[p*Depth+:Depth] >> 1;
-        if (here && !out) present_q[p*Depth+:Depth] <= Depth'({present_q[p*Depth+:Depth], 1'b1});
-        if (out && !here) present_q[p*Depth+:Depth] <= present_q[p*Depth+:Depth] >> 1;
+        if (in != out) begin
+          occupied_q[p*Depth+:Depth] <= in ? Depth'({occupied_q[p*Depth+:Depth], 1'b1}) : occupied_q[p*Depth+:Depth] >> 1;
+        end
+        if (here != out) begin
+          present_q[p*Depth+:Depth] <= here ? Depth'({present_q[p*Depth+:Depth], 1'b1}) : present_q[p*Depth+:Depth] >> 1;
+        end
         if (here && Depth > 1) write_q[p*PosBits+:PosBits] <= write_q[p*PosBits+:PosBits] + 1'b1;
         if (out && Depth > 1) read_q[p*PosBits+:PosBits] <= read_q[p*PosBits+:PosBits] + 1'b1;
       end

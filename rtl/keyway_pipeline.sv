@@ -145,7 +145,7 @@ module keyway_pipeline #(
   logic [15:0] s1_link_q;
   logic [PortBits-1:0] s1_port_q;
   logic [IndexBits-1:0] s1_aidx_q;
-  keyway_pkg::header_t s1_h_q;
+  keyway_pkg::header_t s1_h_q, s1_h;
 
   always_ff @(posedge clk_i) begin
     s1_valid_q <= rst_ni && (take_cmd || grant != '0);
@@ -160,6 +160,15 @@ module keyway_pipeline #(
     end
   end
 
+  // Held: the port overwrites its beat k in clock k + 1 after it was taken from, so beats 5 to 7 can stay where they are.
+  if (Held) begin : g_beats
+    assign s1_h = {hdr_i[255:160], s1_h_q[159:0]};
+    logic unused;
+    assign unused = ^s1_h_q[255:160];
+  end else begin : g_beats
+    assign s1_h = s1_h_q;
+  end
+
   logic [RowBits-1:0] raw_a, raw_c;
   logic live_a, live_c;
   keyway_rtl_pkg::row_t row_a1;
@@ -167,7 +176,7 @@ module keyway_pipeline #(
   assign {tag_a1, row_a1} = raw_a;
 
   logic header_ok;
-  keyway_header_check u_check (.header_i(s1_h_q), .ok_o(header_ok));
+  keyway_header_check u_check (.header_i(s1_h), .ok_o(header_ok));
 
   // ---- Clock 2: authority compared; row of the carried capability and the route arrive
 
@@ -184,14 +193,14 @@ module keyway_pipeline #(
     s2_valid_q <= rst_ni && s1_valid_q;
     s2_op_q <= s1_op_q;
     s2_malformed_q <= s1_bad_q || !header_ok;
-    s2_spoofed_q <= s1_h_q.sender != '0 && s1_h_q.sender != {16'd0, s1_link_q};
-    s2_carries_q <= s1_h_q.carried != '0;
-    s2_same_slot_q <= s1_h_q.carried[19:0] == s1_h_q.capability[19:0];
+    s2_spoofed_q <= s1_h.sender != '0 && s1_h.sender != {16'd0, s1_link_q};
+    s2_carries_q <= s1_h.carried != '0;
+    s2_same_slot_q <= s1_h.carried[19:0] == s1_h.capability[19:0];
     s2_live_q <= live_a;
     if (!Held || s1_valid_q) {s2_atag_q, s2_a_q} <= {tag_a1, row_a1};
   end
   keyway_stage #(.Width(256 + 16 + PortBits), .Held(Held)) u_stage2 (
-    .clk_i, .data_i({s1_h_q, s1_link_q, s1_port_q}), .data_o({s2_h, s2_link, s2_port}));
+    .clk_i, .data_i({s1_h, s1_link_q, s1_port_q}), .data_o({s2_h, s2_link, s2_port}));
 
   logic [Dests+15:0] route;
   keyway_ram #(.Width(Dests + 16), .AddrBits(DestBits)) u_route (
@@ -217,10 +226,10 @@ module keyway_pipeline #(
   logic [PortBits-1:0] s3_port;
   logic [IndexBits-1:0] s3_aidx;
   keyway_pkg::header_t s3_h;
-  keyway_rtl_pkg::row_t s3_c_q;
+  keyway_rtl_pkg::row_t s3_c;
   logic [31:0] s3_badge;
   logic s3_one_shot;
-  logic [TagBits-1:0] s3_ctag_q;
+  logic [TagBits-1:0] s3_ctag;
   logic [Dests-1:0] s3_mask_q;
   logic [31:0] s3_tick_q;
   logic [23:0] s3_sub_q;
@@ -257,7 +266,6 @@ module keyway_pipeline #(
     s3_outside_q <= s2_a_q.object[15:DestBits] != '0 || s2_a_q.object[DestBits-1:0] == '0;
     s3_clive_q <= live_c;
     if (!Held || s2_valid_q) begin
-      {s3_ctag_q, s3_c_q} <= raw_c;
       s3_owner_q <= route[15:0];
       s3_mask_q <= mask;
       // The moment of the message: what expiry is compared with, and what is stamped.
@@ -266,6 +274,8 @@ module keyway_pipeline #(
       s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
     end
   end
+  // Held: the table is read for the carried capability until the next operation, so the row stays.
+  keyway_stage #(.Width(RowBits), .Held(Held)) u_carried (.clk_i, .data_i(raw_c), .data_o({s3_ctag, s3_c}));
   keyway_stage #(.Width(256 + 16 + PortBits + 33), .Held(Held)) u_stage3 (
     .clk_i, .data_i({s2_h, s2_link, s2_port, s2_a_q.badge, s2_a_q.one_shot}),
     .data_o({s3_h, s3_link, s3_port, s3_badge, s3_one_shot}));
@@ -352,20 +362,20 @@ module keyway_pipeline #(
     s4_rights_ok_q <= s3_rights_ok_q;
     s4_outside_q <= s3_outside_q;
     s4_carries_q <= s3_carries_q;
-    s4_cpresent_q <= s3_clive_q && s3_ctag_q == s3_h.carried[19:IndexBits];
-    s4_cmatch_q <= s3_c_q.generation == s3_h.carried[31:20] && s3_c_q.owner == s3_link;
-    s4_cexpires_q <= s3_c_q.expiry != '0;
-    s4_chigh_gt_q <= s3_tick_q[31:16] > s3_c_q.expiry[31:16];
-    s4_chigh_eq_q <= s3_tick_q[31:16] == s3_c_q.expiry[31:16];
-    s4_clow_ge_q <= s3_tick_q[15:0] >= s3_c_q.expiry[15:0];
-    s4_zero_copy_bad_q <= (s3_h.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c_q.kind != keyway_pkg::KindRegion;
-    s4_linearity_q <= (s3_quantum && !s3_c_q.linear) || ((s3_c_q.linear || s3_c_q.one_shot) && !s3_moves) ||
-                      (s3_c_q.one_shot && s3_same_slot_q);
-    s4_not_grantable_q <= (s3_c_q.rights & (s3_c_q.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
-                          (s3_moves && s3_c_q.root);
-    s4_amplified_q <= !s3_moves && (s3_grant.rights & ~s3_c_q.rights) != '0;
+    s4_cpresent_q <= s3_clive_q && s3_ctag == s3_h.carried[19:IndexBits];
+    s4_cmatch_q <= s3_c.generation == s3_h.carried[31:20] && s3_c.owner == s3_link;
+    s4_cexpires_q <= s3_c.expiry != '0;
+    s4_chigh_gt_q <= s3_tick_q[31:16] > s3_c.expiry[31:16];
+    s4_chigh_eq_q <= s3_tick_q[31:16] == s3_c.expiry[31:16];
+    s4_clow_ge_q <= s3_tick_q[15:0] >= s3_c.expiry[15:0];
+    s4_zero_copy_bad_q <= (s3_h.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c.kind != keyway_pkg::KindRegion;
+    s4_linearity_q <= (s3_quantum && !s3_c.linear) || ((s3_c.linear || s3_c.one_shot) && !s3_moves) ||
+                      (s3_c.one_shot && s3_same_slot_q);
+    s4_not_grantable_q <= (s3_c.rights & (s3_c.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
+                          (s3_moves && s3_c.root);
+    s4_amplified_q <= !s3_moves && (s3_grant.rights & ~s3_c.rights) != '0;
     // A first child, and the move of what may have children, are the host's.
-    s4_chost_q <= s3_moves == s3_c_q.parent;
+    s4_chost_q <= s3_moves == s3_c.parent;
     s4_moves_q <= s3_moves;
     s4_creates_q <= s3_call_q || (s3_carries_q && !s3_moves);
     s4_call_q <= s3_call_q;
@@ -376,13 +386,13 @@ module keyway_pipeline #(
     // Never later than the parent's; 0 is never.
     s4_forever_q <= s3_grant.lifetime == '0;
     s4_overflow_q <= s3_wanted_q[32];
-    s4_ehigh_lt_q <= s3_c_q.expiry[31:16] < s3_wanted_q[31:16];
-    s4_ehigh_eq_q <= s3_c_q.expiry[31:16] == s3_wanted_q[31:16];
-    s4_elow_lt_q <= s3_c_q.expiry[15:0] < s3_wanted_q[15:0];
+    s4_ehigh_lt_q <= s3_c.expiry[31:16] < s3_wanted_q[31:16];
+    s4_ehigh_eq_q <= s3_c.expiry[31:16] == s3_wanted_q[31:16];
+    s4_elow_lt_q <= s3_c.expiry[15:0] < s3_wanted_q[15:0];
   end
   keyway_stage #(.Width(256 + 16 + PortBits + 32 + 1 + keyway_rtl_pkg::RowBits + 16 + Dests + 32 + 24 + 32), .Held(Held))
   u_stage4 (
-    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c_q, s3_owner_q, s3_mask_q, s3_tick_q, s3_sub_q,
+    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c, s3_owner_q, s3_mask_q, s3_tick_q, s3_sub_q,
                      s3_wanted_q[31:0]}),
     .data_o({s4_h, s4_link, s4_port, s4_badge, s4_one_shot, s4_c, s4_owner, s4_mask, s4_tick, s4_sub, s4_wanted}));
 
@@ -549,7 +559,7 @@ module keyway_pipeline #(
 `endif
     .clk_i, .rst_ni, .ready_o(table_ready),
     .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
-    .read_c_i(s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
+    .read_c_i(Held ? !slot_free : s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage), .addr_c_i(s1_h.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
     .write_i(v_write_q), .kill_i(v_kill_q), .write_addr_i(v_windex_q), .row_i({v_wtag, v_row}),
     .consume_i(v_consume_q), .consume_addr_i(v_aidx), .clear_i(v_clear_q));
 

@@ -85,9 +85,9 @@ module keyway_queues #(
   // ---- Expander: one copy a clock
 
   localparam int unsigned TaskBits = Dests + CopyBits + 2 + SlotBits;
-  logic [TaskBits-1:0] push_task, fifo_task, next_task;
+  logic [TaskBits-1:0] push_task, next_task;
   logic [CopyBits-1:0] copies;
-  logic fifo_valid, fifo_busy, fifo_pop, next_valid, next_taken, task_valid_q, last_copy;
+  logic next_valid, next_taken, task_valid_q, last_copy;
   logic [TaskBits-1:0] task_q;
   logic [Dests-1:0] todo, todo_first;
 
@@ -97,15 +97,26 @@ module keyway_queues #(
   end
   assign push_task = {push_mask_i, copies, push_priority_i, free_slot};
 
-  // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
-  assign next_valid = fifo_valid || (store && !fifo_busy);
-  assign next_task  = fifo_valid ? fifo_task : push_task;
-  assign next_taken = !task_valid_q || last_copy;
-  assign fifo_pop   = fifo_valid && next_taken;
-  keyway_fifo #(.Width(TaskBits), .AddrBits(SlotBits)) u_tasks (
-    .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i(push_task), .busy_o(fifo_busy),
-    .valid_o(fifo_valid),
-    .data_o(fifo_task), .pop_i(fifo_pop));
+  if (Narrow && Dests <= 8) begin : g_at_once
+    // Messages come at least 7 clocks apart and have at most 7 copies: the one before is always done.
+    assign next_valid = store;
+    assign next_task  = push_task;
+    assign next_taken = !task_valid_q || last_copy;
+`ifdef FORMAL
+    always_ff @(posedge clk_i) if (rst_ni && store) a_expander_free : assert (next_taken);
+`endif
+  end else begin : g_waiting
+    logic fifo_valid, fifo_busy, fifo_pop;
+    logic [TaskBits-1:0] fifo_task;
+    // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
+    assign next_valid = fifo_valid || (store && !fifo_busy);
+    assign next_task  = fifo_valid ? fifo_task : push_task;
+    assign next_taken = !task_valid_q || last_copy;
+    assign fifo_pop   = fifo_valid && next_taken;
+    keyway_fifo #(.Width(TaskBits), .AddrBits(SlotBits)) u_tasks (
+      .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i(push_task), .busy_o(fifo_busy),
+      .valid_o(fifo_valid), .data_o(fifo_task), .pop_i(fifo_pop));
+  end
 
   assign todo       = task_q[TaskBits-1-:Dests];
   assign todo_first = todo & (~todo + 1'b1);

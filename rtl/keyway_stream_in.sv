@@ -80,16 +80,21 @@ module keyway_stream_in #(
       logic unused;
       assign unused = ^tdata_i[DataBits-1:256];
     end
-  end else begin : g_narrow
+  end else if (Buffered) begin : g_shift
     logic [255:0] gathered_q;
     always_ff @(posedge clk_i) if (take) gathered_q <= {tdata_i, gathered_q[255:DataBits]};
-    if (Buffered) begin : g_whole
-      assign whole = {tdata_i, gathered_q[255:DataBits]};
-      logic unused;
-      assign unused = ^gathered_q[DataBits-1:0];
-    end else begin : g_whole
-      assign whole = gathered_q;
+    assign whole = {tdata_i, gathered_q[255:DataBits]};
+    logic unused;
+    assign unused = ^gathered_q[DataBits-1:0];
+  end else begin : g_place
+    // Beat k stays until beat k of the next frame: the pipeline relies on that (keyway_pipeline, Held).
+    logic [255:0] gathered_q;
+    for (genvar k = 0; k < Beats; k++) begin : g_beat
+      always_ff @(posedge clk_i) begin
+        if (take && !swallow_q && beat_q == BeatBits'(k)) gathered_q[k*DataBits+:DataBits] <= tdata_i;
+      end
     end
+    assign whole = gathered_q;
   end
 
   if (Beats == 1 || Buffered) begin : g_buffer
@@ -98,7 +103,7 @@ module keyway_stream_in #(
       .data_o({bad_o, header_o}), .pop_i(pop_i));
     assign shift_ok = 1'b1;
   end else begin : g_buffer
-    // The header stays in the shift register; the next beat pushes on in the clock in which it is taken.
+    // The header stays where it was gathered; the next beat may come in the clock in which it is taken.
     logic full_q;
     logic bad_q;
     always_ff @(posedge clk_i) begin

@@ -20,7 +20,7 @@ struct Wide {
 };
 struct Board {
     using Model = Vrouter_board;
-    static constexpr unsigned kDataBits = 32, kPorts = 1, kIndexBits = 8, kDestBits = 4, kDepth = 4,
+    static constexpr unsigned kDataBits = 32, kPorts = 1, kIndexBits = 8, kDestBits = 3, kDepth = 4,
                               kFreeIds = 4;
     static constexpr bool kDualRead = false;
 };
