@@ -1,6 +1,6 @@
 // AXI4-Lite register block: identity, control, counters, table commands, routes and free ids.
 //
-//   Latency  a write is answered 2 clocks after its address and data, a read 2 clocks after its address;
+//   Latency  a write is answered 2 clocks after its address and data, a read 3 clocks after its address;
 //            one access at a time in each direction.
 
 module keyway_registers #(
@@ -275,16 +275,19 @@ module keyway_registers #(
         else if (count_q && verdict_q == 5'(v)) counts_q[v*32+:32] <= counts_q[v*32+:32] + 1'b1;
       end
     end
-    assign verdict_count = araddr_q[6] ? '0 : counts_q[araddr_q[5:2]*32+:32];
+    assign verdict_count = counts_q[araddr_q[5:2]*32+:32];
   end else begin : g_verdicts
     assign verdict_count = '0;
   end
 
-  // ---- Read channel
+  logic unused_address;  // registers are read as whole words
+  assign unused_address = ^araddr_i[1:0];
 
-  logic ar_q;
-  logic [11:0] araddr_q;
-  logic [31:0] value, sender_bits;
+  // ---- Read channel: each group of registers chooses, then one of the groups is chosen.
+
+  logic ar_q, read_q;
+  logic [11:2] araddr_q;
+  logic [31:0] identity, table_value, count_value, identity_q, table_value_q, count_value_q, verdicts_q, sender_bits;
   logic [2:0] select_bits;
   assign arready_o = !ar_q;
   assign rresp_o = 2'b00;
@@ -297,49 +300,68 @@ module keyway_registers #(
         sender_bits = {16'd0, port_sender_o[p*16+:16]};
       end
     end
-    case (araddr_q)
-      keyway_pkg::RegMagic: value = keyway_pkg::Magic;
-      keyway_pkg::RegVersion: value = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
-      keyway_pkg::RegFeatures: value = 32'h0000_0006;  // multicast, audit stream
-      keyway_pkg::RegBuildHash: value = BuildHash;
-      keyway_pkg::RegGeometry: value = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
-      keyway_pkg::RegStreamBits: value = 32'(DataBits);
-      keyway_pkg::RegControl: value = {31'd0, enable_o};
-      keyway_pkg::RegEpoch: value = epoch_q;
-      keyway_pkg::RegTick: value = tick_q;
-      keyway_pkg::RegPortSelect: value = {24'd0, port_select_q};
-      keyway_pkg::RegPortControl: value = {31'd0, select_bits[2]};
-      keyway_pkg::RegPortSender: value = sender_bits;
-      keyway_pkg::RegPortStatus: value = {30'd0, select_bits[1:0]};
-      keyway_pkg::RegTableIndex: value = {12'd0, table_index_q};
-      keyway_pkg::RegTableData0: value = table_data_q[31:0];
-      keyway_pkg::RegTableData1: value = table_data_q[63:32];
-      keyway_pkg::RegTableData2: value = table_data_q[95:64];
-      keyway_pkg::RegTableData3: value = table_data_q[127:96];
-      keyway_pkg::RegTableCommand: value = {30'd0, command_valid_q && command_q[2], command_valid_q};
-      keyway_rtl_pkg::RegTableLive: value = table_live_q;
-      keyway_rtl_pkg::RegFreeId: value = 32'(FreeIds) - {28'd0, free_used_q};
-      keyway_pkg::RegCountAccepted: value = accepted_q;
-      keyway_pkg::RegCountRefused: value = refused_q;
-      keyway_pkg::RegCountMissed: value = missed_q;
-      keyway_pkg::RegCountDroppedAudit: value = dropped_q;
-      default: value = (araddr_q[11:7] == keyway_pkg::RegCountVerdict[11:7]) ? verdict_count : '0;
+    case ({6'd0, araddr_q[5:2], 2'd0})
+      keyway_pkg::RegMagic: identity = keyway_pkg::Magic;
+      keyway_pkg::RegVersion: identity = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
+      keyway_pkg::RegFeatures: identity = 32'h0000_0006;  // multicast, audit stream
+      keyway_pkg::RegBuildHash: identity = BuildHash;
+      keyway_pkg::RegGeometry: identity = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
+      keyway_pkg::RegStreamBits: identity = 32'(DataBits);
+      keyway_pkg::RegControl: identity = {31'd0, enable_o};
+      keyway_pkg::RegEpoch: identity = epoch_q;
+      keyway_pkg::RegTick: identity = tick_q;
+      keyway_pkg::RegPortSelect: identity = {24'd0, port_select_q};
+      keyway_pkg::RegPortControl: identity = {31'd0, select_bits[2]};
+      keyway_pkg::RegPortSender: identity = sender_bits;
+      keyway_pkg::RegPortStatus: identity = {30'd0, select_bits[1:0]};
+      default: identity = '0;
+    endcase
+    case ({6'd1, araddr_q[5:2], 2'd0})
+      keyway_pkg::RegTableIndex: table_value = {12'd0, table_index_q};
+      keyway_pkg::RegTableData0: table_value = table_data_q[31:0];
+      keyway_pkg::RegTableData1: table_value = table_data_q[63:32];
+      keyway_pkg::RegTableData2: table_value = table_data_q[95:64];
+      keyway_pkg::RegTableData3: table_value = table_data_q[127:96];
+      keyway_pkg::RegTableCommand: table_value = {30'd0, command_valid_q && command_q[2], command_valid_q};
+      keyway_rtl_pkg::RegTableLive: table_value = table_live_q;
+      keyway_rtl_pkg::RegFreeId: table_value = 32'(FreeIds) - {28'd0, free_used_q};
+      default: table_value = '0;
+    endcase
+    case (araddr_q[3:2])
+      keyway_pkg::RegCountAccepted[3:2]: count_value = accepted_q;
+      keyway_pkg::RegCountRefused[3:2]: count_value = refused_q;
+      keyway_pkg::RegCountMissed[3:2]: count_value = missed_q;
+      default: count_value = dropped_q;
     endcase
   end
+  logic identity_hit_q, table_hit_q, count_hit_q, verdicts_hit_q;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       ar_q <= 1'b0;
+      read_q <= 1'b0;
       rvalid_o <= 1'b0;
     end else begin
       if (arvalid_i && arready_o) ar_q <= 1'b1;
-      if (ar_q && !rvalid_o) rvalid_o <= 1'b1;
+      read_q <= ar_q && !read_q && !rvalid_o;
+      if (read_q) rvalid_o <= 1'b1;
       if (rvalid_o && rready_i) begin
         rvalid_o <= 1'b0;
         ar_q <= 1'b0;
       end
     end
-    if (arvalid_i && arready_o) araddr_q <= araddr_i;
-    if (ar_q && !rvalid_o) rdata_o <= value;
+    if (arvalid_i && arready_o) araddr_q <= araddr_i[11:2];
+    identity_q <= identity;
+    table_value_q <= table_value;
+    count_value_q <= count_value;
+    verdicts_q <= verdict_count;
+    identity_hit_q <= araddr_q[11:6] == keyway_pkg::RegMagic[11:6];
+    table_hit_q <= araddr_q[11:6] == keyway_pkg::RegTableIndex[11:6];
+    count_hit_q <= araddr_q[11:4] == keyway_pkg::RegCountAccepted[11:4];
+    verdicts_hit_q <= araddr_q[11:6] == keyway_pkg::RegCountVerdict[11:6];
+    if (read_q) begin
+      rdata_o <= (identity_q & {32{identity_hit_q}}) | (table_value_q & {32{table_hit_q}}) |
+                 (count_value_q & {32{count_hit_q}}) | (verdicts_q & {32{verdicts_hit_q}});
+    end
   end
 
   if (Dests < 64) begin : g_rest
