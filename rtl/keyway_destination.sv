@@ -35,15 +35,16 @@ module keyway_destination #(
   logic c0_q;
   logic [1:0] c1_q;
   logic [2:0] c2_q;
-  logic [3:0] c3_q, ready, with_credit;
-  logic [3:1] eligible;
+  logic [3:0] c3_q, ready, with_credit, may;
   logic restart, again, depart;
 
   assign ready = {present_q[3*Depth], present_q[2*Depth], present_q[Depth], present_q[0]};
   assign with_credit = {c3_q != '0, c2_q != '0, c1_q != '0, c0_q};
-  assign restart = (ready & with_credit) == '0;
-  assign eligible = restart ? ready[3:1] : (ready[3:1] & with_credit[3:1]);
-  assign next_o = eligible[3] ? 2'd3 : eligible[2] ? 2'd2 : eligible[1] ? 2'd1 : 2'd0;
+  assign may = ready & with_credit;
+  assign restart = may == '0;
+  // The highest that may; when none may, the round restarts, and it is the highest that has something.
+  assign next_o[1] = may[3] || may[2] || (may[1:0] == '0 && (ready[3] || ready[2]));
+  assign next_o[0] = may[3] || (may[2:1] == 2'b01) || (restart && (ready[3] || ready[2:1] == 2'b01));
   if (Early) begin : g_early
     logic ready_q, again_q;
     logic [1:0] level_q;

@@ -99,12 +99,13 @@ module keyway_pipeline #(
   if (Held) begin : g_pace
     // One message at a time, and a command only behind one that is through.
     logic [2:0] age_q;
-    logic message_q, command_q, next_free, next_command;
+    logic message_q, load_q, command_q, next_free, next_command;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) age_q <= 3'd7;
       else if (grant != '0) age_q <= 3'd1;
       else if (age_q != 3'd7) age_q <= age_q + 1'b1;
       message_q <= rst_ni && next_free && enable_i && !next_command;
+      load_q <= next_free;
       command_q <= rst_ni && next_free && next_command;
     end
     assign next_free = grant == '0 && (age_q == 3'd6 || age_q == 3'd7);
@@ -114,7 +115,7 @@ module keyway_pipeline #(
     assign slot_free = message_q || command_q;
     assign take_cmd  = command_q;
     assign grant     = hdr_valid_i & {Ports{message_q}};
-    assign load      = message_q;
+    assign load      = load_q;  // what it loads in vain nobody looks at
     assign hdr_pop_o = {Ports{message_q}};
   end else begin : g_pace
     // With a single copy of the table nothing starts in the clock in which a message's carried capability is read.
@@ -235,6 +236,7 @@ module keyway_pipeline #(
   logic s3_clive_q, s3_tag_ok_q, s3_gen_ok_q, s3_owner_ok_q, s3_slot0_q, s3_expires_q, s3_high_gt_q, s3_high_eq_q;
   logic s3_low_ge_q, s3_kind_ok_q, s3_object_ok_q, s3_rights_ok_q, s3_outside_q;
   logic [2:0] s3_op_q;
+  logic s3_command_q;
   logic [15:0] s3_link, s3_owner_q;
   logic [PortBits-1:0] s3_port;
   logic [IndexBits-1:0] s3_aidx;
@@ -259,6 +261,7 @@ module keyway_pipeline #(
   always_ff @(posedge clk_i) begin
     s3_valid_q <= rst_ni && s2_valid_q;
     s3_op_q <= s2_op_q;
+    s3_command_q <= s2_op_q != keyway_rtl_pkg::OpMessage;
     s3_malformed_q <= s2_bad_q || !header_ok;
     s3_spoofed_q <= s2_spoofed_q;
     s3_carries_q <= s2_carries_q;
@@ -339,9 +342,10 @@ module keyway_pipeline #(
   assign unused_k = ^{k_c, k_grant, k_carried, s3_clive_q, s3_same_slot_q, s3_ctag};
 
   // Compared: at clock 4, or at clock 3 (Held).
-  logic c_live_q, c_tag_ok_q, c_gen_ok_q, c_owner_ok_q, c_expires_q, c_high_gt_q, c_high_eq_q, c_low_ge_q;
+  logic c_live_q, c_tag_ok_q, c_gen_ok_q, c_owner_ok_q, c_expires_q;
+  logic [3:0] c_gt_q, c_eq_q;  // byte by byte: the moment is later than the expiry, equal
   logic c_zero_copy_bad_q, c_linearity_q, c_not_grantable_q, c_amplified_q, c_host_q, c_carries_q;
-  logic c_present, c_match;
+  logic c_present, c_match, c_expired;
   logic [4:0] c_code;
   always_ff @(posedge clk_i) begin
     c_carries_q <= k_carries;
@@ -350,9 +354,10 @@ module keyway_pipeline #(
     c_gen_ok_q <= k_c.generation == k_carried[31:20];
     c_owner_ok_q <= k_c.owner == k_link;
     c_expires_q <= k_c.expiry != '0;
-    c_high_gt_q <= k_tick[31:16] > k_c.expiry[31:16];
-    c_high_eq_q <= k_tick[31:16] == k_c.expiry[31:16];
-    c_low_ge_q <= k_tick[15:0] >= k_c.expiry[15:0];
+    for (int unsigned b = 0; b < 4; b++) begin
+      c_gt_q[b] <= k_tick[8*b+:8] > k_c.expiry[8*b+:8];
+      c_eq_q[b] <= k_tick[8*b+:8] == k_c.expiry[8*b+:8];
+    end
     c_zero_copy_bad_q <= k_zero_copy && k_c.kind != keyway_pkg::KindRegion;
     c_linearity_q <= k_linearity;
     c_not_grantable_q <= (k_c.rights & (k_c.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
@@ -363,11 +368,13 @@ module keyway_pipeline #(
   end
   assign c_present = c_live_q && c_tag_ok_q;
   assign c_match   = c_gen_ok_q && c_owner_ok_q;
+  assign c_expired = c_expires_q && (c_gt_q[3] || (c_eq_q[3] && (c_gt_q[2] || (c_eq_q[2] && (c_gt_q[1] || (c_eq_q[1] &&
+                     (c_gt_q[0] || c_eq_q[0])))))));
   always_comb begin
     if (!c_carries_q) c_code = keyway_pkg::VerdictDelivered;
     else if (!c_present) c_code = keyway_pkg::VerdictMiss;
     else if (!c_match) c_code = keyway_pkg::VerdictNoSuchCarried;
-    else if (c_expires_q && (c_high_gt_q || (c_high_eq_q && c_low_ge_q))) c_code = keyway_pkg::VerdictCarriedExpired;
+    else if (c_expired) c_code = keyway_pkg::VerdictCarriedExpired;
     else if (c_zero_copy_bad_q) c_code = keyway_pkg::VerdictWrongObject;
     else if (c_linearity_q) c_code = keyway_pkg::VerdictLinearity;
     else if (c_not_grantable_q) c_code = keyway_pkg::VerdictNotGrantable;
@@ -380,7 +387,9 @@ module keyway_pipeline #(
 
   logic s4_valid_q, s4_early_q, s4_stop_q, s4_present_q, s4_match_q, s4_carries_q, s4_cstop, s4_cpresent, s4_cmatch;
   logic s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
-  logic s4_forever_q, s4_overflow_q, s4_ehigh_lt_q, s4_ehigh_eq_q, s4_elow_lt_q, s4_cexpires;
+  logic s4_forever_q, s4_overflow_q, s4_cexpires, s4_message_q, s4_fill_q, s4_kill_q, s4_read_q, s4_clear_q;
+  logic [3:0] s4_elt_q;  // byte by byte: the parent's expiry is sooner than the wanted one
+  logic [3:1] s4_eeq_q;  // equal
   logic [4:0] s4_code_q, s4_ccode;
   logic [2:0] s4_op_q;
   logic [15:0] s4_link, s4_owner;
@@ -401,7 +410,7 @@ module keyway_pipeline #(
 
   logic a_stale_end, a_stale, c_stale_end, c_stale;
   logic s3_writes;
-  assign s3_writes = s3_valid_q && s3_op_q != keyway_rtl_pkg::OpMessage && s3_op_q != keyway_rtl_pkg::OpRead;
+  assign s3_writes = s3_valid_q && s3_command_q && s3_op_q != keyway_rtl_pkg::OpRead;
   keyway_hazards #(.IndexBits(IndexBits), .DualRead(DualRead), .Held(Held)) u_hazards (
     .clk_i, .rst_ni, .s3_writes_i(s3_writes), .s3_clears_i(s3_op_q == keyway_rtl_pkg::OpClear),
     .s3_aidx_i(s3_aidx), .s3_cidx_i(s3_h.carried[IndexBits-1:0]),
@@ -458,9 +467,15 @@ module keyway_pipeline #(
     // Never later than the parent's; 0 is never.
     s4_forever_q <= s3_grant.lifetime == '0;
     s4_overflow_q <= s3_wanted_q[32];
-    s4_ehigh_lt_q <= s3_c.expiry[31:16] < s3_wanted_q[31:16];
-    s4_ehigh_eq_q <= s3_c.expiry[31:16] == s3_wanted_q[31:16];
-    s4_elow_lt_q <= s3_c.expiry[15:0] < s3_wanted_q[15:0];
+    for (int unsigned b = 0; b < 4; b++) begin
+      s4_elt_q[b] <= s3_c.expiry[8*b+:8] < s3_wanted_q[8*b+:8];
+      if (b > 0) s4_eeq_q[b] <= s3_c.expiry[8*b+:8] == s3_wanted_q[8*b+:8];
+    end
+    s4_message_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpMessage;
+    s4_fill_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpFill;
+    s4_kill_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpInvalidate;
+    s4_read_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpRead;
+    s4_clear_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpClear;
   end
   if (Held) begin : g_ccode
     logic [4:0] code_q;
@@ -485,8 +500,8 @@ module keyway_pipeline #(
   // The row of the authority, or of the command; commands may come directly ahead of a message.
   if (Held) begin : g_aidx
     assign s2_aidx = s2_h.capability[IndexBits-1:0];
-    assign s3_aidx = (s3_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s3_h.capability[IndexBits-1:0];
-    assign s4_aidx = (s4_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s4_h.capability[IndexBits-1:0];
+    assign s3_aidx = s3_command_q ? cmd_slot_i[IndexBits-1:0] : s3_h.capability[IndexBits-1:0];
+    assign s4_aidx = !s4_message_q ? cmd_slot_i[IndexBits-1:0] : s4_h.capability[IndexBits-1:0];
     assign v_aidx  = v_h.capability[IndexBits-1:0];
     logic unused;
     assign unused = ^{s1_aidx_q, s2_aidx};
@@ -499,15 +514,16 @@ module keyway_pipeline #(
   end
 
   // The row that this operation would write.
-  assign s4_windex = (s4_op_q != keyway_rtl_pkg::OpMessage) ? s4_aidx
+  assign s4_windex = !s4_message_q ? s4_aidx
                      : s4_moves_q ? s4_h.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
 
   logic room, host_room, message, delivered, missed, parents_expiry;
   logic [4:0] check, verdict;
-  assign parents_expiry = s4_forever_q || (s4_cexpires && (s4_overflow_q || s4_ehigh_lt_q || (s4_ehigh_eq_q && s4_elow_lt_q)));
+  assign parents_expiry = s4_forever_q || (s4_cexpires && (s4_overflow_q || s4_elt_q[3] || (s4_eeq_q[3] &&
+                          (s4_elt_q[2] || (s4_eeq_q[2] && (s4_elt_q[1] || (s4_eeq_q[1] && s4_elt_q[0])))))));
   assign room        = v_accept_q ? s4_room1_q : s4_room0_q;
   assign host_room   = v_miss_q ? s4_host1_q : s4_host0_q;
-  assign message     = s4_valid_q && s4_op_q == keyway_rtl_pkg::OpMessage;
+  assign message     = s4_message_q;
 
   always_comb begin
     if (s4_early_q) check = s4_code_q;
@@ -558,16 +574,14 @@ module keyway_pipeline #(
     v_expiry_q <= parents_expiry ? s4_c.expiry : s4_overflow_q ? '1 : s4_wanted;
     v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c.generation), s4_h.carried[19:0]} : free_id_i;
     v_windex_q <= s4_windex;
-    v_fill_q <= s4_op_q == keyway_rtl_pkg::OpFill;
-    v_kill_q <= s4_op_q == keyway_rtl_pkg::OpInvalidate;
-    v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) ||
-                 (s4_valid_q && (s4_op_q == keyway_rtl_pkg::OpFill || s4_op_q == keyway_rtl_pkg::OpInvalidate)));
-    v_ended_q <= s4_op_q == keyway_rtl_pkg::OpMessage && s4_moves_q;
+    v_fill_q <= s4_fill_q;
+    v_kill_q <= s4_kill_q;
+    v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) || s4_fill_q || s4_kill_q);
+    v_ended_q <= s4_message_q && s4_moves_q;
     v_consume_q <= rst_ni && delivered && s4_one_shot;
-    v_clear_q <= rst_ni && s4_valid_q && s4_op_q == keyway_rtl_pkg::OpClear;
+    v_clear_q <= rst_ni && s4_clear_q;
     // A read that raced with a write is done again.
-    v_cmd_done_q <= rst_ni && s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage &&
-                    (s4_op_q != keyway_rtl_pkg::OpRead || !a_stale);
+    v_cmd_done_q <= rst_ni && (s4_fill_q || s4_kill_q || s4_clear_q || (s4_read_q && !a_stale));
   end
 
   always_ff @(posedge clk_i) begin
@@ -576,9 +590,7 @@ module keyway_pipeline #(
       cmd_wait_q <= '0;
     end else begin
       if (take_cmd) cmd_sent_q <= 1'b1;
-      else if (s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage && s4_op_q == keyway_rtl_pkg::OpRead && a_stale)
-        cmd_sent_q <= 1'b0;
-      else if (v_cmd_done_q) cmd_sent_q <= 1'b0;
+      else if ((s4_read_q && a_stale) || v_cmd_done_q) cmd_sent_q <= 1'b0;
       cmd_wait_q <= (!cmd_valid_i || take_cmd) ? '0 : (cmd_wait_q == '1) ? cmd_wait_q : cmd_wait_q + 1'b1;
     end
   end
@@ -654,7 +666,7 @@ module keyway_pipeline #(
   end
 
   logic unused;
-  assign unused = ^{v_grant, s2_grant, s3_grant, cmd_entry_i};
+  assign unused = ^{v_grant, s2_grant, s3_grant, s4_op_q, cmd_entry_i};
 
 `ifdef FORMAL
   (* anyconst *) logic [IndexBits-1:0] f_slot_a, f_slot_c;

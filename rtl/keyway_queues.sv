@@ -65,7 +65,13 @@ module keyway_queues #(
   end
 
   logic store;
-  assign store = push_i && push_mask_i != '0;
+  if (Narrow) begin : g_store
+    logic some_q;
+    always_ff @(posedge clk_i) some_q <= push_mask_i != '0;
+    assign store = push_i && (push_mask_i[0] || some_q);
+  end else begin : g_store
+    assign store = push_i && push_mask_i != '0;
+  end
   keyway_fifo #(.Width(SlotBits), .AddrBits(SlotBits)) u_free (
     .clk_i, .rst_ni, .push_i(starting || free_back), .data_i(starting ? init_q[SlotBits-1:0] : back_slot),
     .busy_o(free_busy), .valid_o(free_valid), .data_o(free_slot), .pop_i(free_pop));
@@ -90,66 +96,74 @@ module keyway_queues #(
 
   // ---- Expander: one copy a clock
 
-  // Beside each copy travels how many others there are.
-  localparam int unsigned TaskBits = Dests + DestBits + 2 + SlotBits;
+  // Beside each copy travels how many others there are. first is where the copy of this clock goes.
+  localparam int unsigned TaskBits = DestBits + 2 + SlotBits;
   logic [TaskBits-1:0] push_task, task_q;
-  logic [DestBits-1:0] others;
-  logic task_valid_q, last_copy;
-  logic [Dests-1:0] todo, todo_first;
+  logic [DestBits-1:0] others, task_others, counted;
+  logic [1:0] task_level;
+  logic [SlotBits-1:0] task_slot;
+  logic [Dests-1:0] first;
+  logic task_valid_q;
+  assign push_task = {others, push_priority_i, free_slot};
+  assign {task_others, task_level, task_slot} = task_q;
 
-  assign push_task = {push_mask_i, others, push_priority_i, free_slot};
-  assign todo      = task_q[TaskBits-1-:Dests];
-  for (genvar d = 0; d < Dests; d++) begin : g_first
-    assign todo_first[d] = todo[d] && (todo & ((Dests'(1) << d) - 1'b1)) == '0;
-  end
-  assign last_copy = todo == todo_first;
-
-  logic [DestBits-1:0] counted;  // one less than the bits of the mask
   always_comb begin
-    counted = '1;
+    counted = '1;  // one less than the bits of the mask
     for (int unsigned d = 0; d < Dests; d++) counted = counted + DestBits'(push_mask_i[d]);
   end
+  function automatic logic [Dests-1:0] first_of(logic [Dests-1:0] mask);
+    for (int unsigned d = 0; d < Dests; d++) first_of[d] = mask[d] && (mask & ((Dests'(1) << d) - 1'b1)) == '0;
+  endfunction
 
   if (Narrow && Dests <= 8) begin : g_at_once
     // Messages come at least 7 clocks apart and have at most 7 copies: the one before is always done.
     logic [DestBits-1:0] counted_q;
+    logic [Dests-1:0] ahead_q, first_q, rest_q, next;
+    assign next   = first_of(rest_q);
+    assign first  = first_q;
+    assign others = push_mask_i[0] ? '0 : counted_q;
     always_ff @(posedge clk_i) begin
       counted_q <= counted;
-      task_valid_q <= rst_ni && (store || (task_valid_q && !last_copy));
+      ahead_q <= first_of(push_mask_i);
+      task_valid_q <= rst_ni && (store || rest_q != '0);
       if (store) task_q <= push_task;
-      else task_q[TaskBits-1-:Dests] <= todo & ~todo_first;
+      if (!rst_ni) begin
+        rest_q <= '0;
+      end else if (store) begin
+        first_q <= push_mask_i[0] ? Dests'(1) : ahead_q;
+        rest_q <= push_mask_i[0] ? '0 : push_mask_i & ~ahead_q;
+      end else begin
+        first_q <= next;
+        rest_q <= rest_q & ~next;
+      end
     end
-    assign others = push_mask_i[0] ? '0 : counted_q;
 `ifdef FORMAL
-    always_ff @(posedge clk_i) if (rst_ni && store) a_expander_free : assert (!task_valid_q || last_copy);
+    always_ff @(posedge clk_i) if (rst_ni && store) a_expander_free : assert (rest_q == '0);
 `endif
   end else begin : g_waiting
     logic fifo_valid, fifo_busy, fifo_pop, next_valid, next_taken;
-    logic [TaskBits-1:0] fifo_task, next_task;
+    logic [Dests+TaskBits-1:0] fifo_task, next_task;
+    logic [Dests-1:0] todo_q;
     // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
     assign next_valid = fifo_valid || (store && !fifo_busy);
-    assign next_task  = fifo_valid ? fifo_task : push_task;
-    assign next_taken = !task_valid_q || last_copy;
+    assign next_task  = fifo_valid ? fifo_task : {push_mask_i, push_task};
+    assign next_taken = !task_valid_q || todo_q == first;
     assign fifo_pop   = fifo_valid && next_taken;
+    assign first      = first_of(todo_q);
     assign others     = counted;
-    keyway_fifo #(.Width(TaskBits), .AddrBits(SlotBits)) u_tasks (
-      .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i(push_task), .busy_o(fifo_busy),
-      .valid_o(fifo_valid), .data_o(fifo_task), .pop_i(fifo_pop));
+    keyway_fifo #(.Width(Dests + TaskBits), .AddrBits(SlotBits)) u_tasks (
+      .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i({push_mask_i, push_task}),
+      .busy_o(fifo_busy), .valid_o(fifo_valid), .data_o(fifo_task), .pop_i(fifo_pop));
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin
         task_valid_q <= 1'b0;
       end else if (next_taken) begin
         task_valid_q <= next_valid;
       end
-      if (next_taken) task_q <= next_task;
-      else task_q[TaskBits-1-:Dests] <= todo & ~todo_first;
+      if (next_taken) {todo_q, task_q} <= next_task;
+      else todo_q <= todo_q & ~first;
     end
   end
-
-  logic [1:0] task_level;
-  logic [DestBits-1:0] task_others;
-  logic [SlotBits-1:0] task_slot;
-  assign {task_others, task_level, task_slot} = task_q[TaskBits-Dests-1:0];
 
   // ---- Rings
 
@@ -166,7 +180,7 @@ module keyway_queues #(
     keyway_destination #(.Depth(Depth), .Early(Narrow)) u_dest (
       .clk_i, .rst_ni,
       .reserve_i(push_i && push_mask_i[d]), .reserve_level_i(push_priority_i),
-      .arrive_i(task_valid_q && todo_first[d]), .arrive_level_i(task_level),
+      .arrive_i(task_valid_q && first[d]), .arrive_level_i(task_level),
       .arrive_pos_o(arrive_positions[d*PosBits+:PosBits]),
       .select_i(select_q[d]), .ready_o(has_some[d]), .next_o(nexts[d*2+:2]), .level_o(levels[d*2+:2]), .pos_o(positions[d*PosBits+:PosBits]),
       .occupied_o(occupied));
@@ -182,8 +196,8 @@ module keyway_queues #(
     depart_pos = '0;
     depart_level = '0;
     for (int unsigned d = 0; d < Dests; d++) begin
-      arrive_dest = arrive_dest | (DestBits'(d) & {DestBits{todo_first[d]}});
-      arrive_pos = arrive_pos | (arrive_positions[d*PosBits+:PosBits] & {PosBits{todo_first[d]}});
+      arrive_dest = arrive_dest | (DestBits'(d) & {DestBits{first[d]}});
+      arrive_pos = arrive_pos | (arrive_positions[d*PosBits+:PosBits] & {PosBits{first[d]}});
       depart_dest = depart_dest | (DestBits'(d) & {DestBits{select_q[d]}});
       depart_pos = depart_pos | (positions[d*PosBits+:PosBits] & {PosBits{select_q[d]}});
       depart_level = depart_level | (levels[d*2+:2] & {2{select_q[d]}});
@@ -198,15 +212,31 @@ module keyway_queues #(
 
   logic [Ports-1:0] port_free, port_of_dest[Dests];
   logic [Dests-1:0] request, chosen;
+  logic ring_valid_q;
+  logic [DestBits-1:0] ring_dest_q;
   for (genvar d = 0; d < Dests; d++) begin : g_request
     assign request[d] = has_some[d] && port_free[d%Ports];
     assign port_of_dest[d] = Ports'(1) << (d % Ports);
   end
-  keyway_rr_arbiter #(.Width(Dests)) u_choose (
-    .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
+  if (Narrow) begin : g_choose
+    // As the arbiter, but departures are so far apart that its state may follow a clock later.
+    logic [Dests-1:0] mask_q, upper;
+    assign upper  = has_some & mask_q;
+    assign chosen = (upper != '0 ? first_of(upper) : first_of(has_some)) & {Dests{port_free[0]}};
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        mask_q <= '0;
+      end else if (ring_valid_q) begin
+        for (int unsigned d = 0; d < Dests; d++) mask_q[d] <= 32'(ring_dest_q) < d;
+      end
+    end
+  end else begin : g_choose
+    keyway_rr_arbiter #(.Width(Dests)) u_choose (
+      .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
+  end
 
-  logic depart, ring_valid_q, fetch_valid_q, leaves, waits;
-  logic [DestBits-1:0] ring_dest_q, fetch_dest_q;
+  logic depart, fetch_valid_q, leaves, waits;
+  logic [DestBits-1:0] fetch_dest_q;
   logic [SlotBits-1:0] count_slot_q;
   // Narrow: when the port has a place, departures are so far apart that has_some is never outdated.
   assign depart = (select_q & (has_some | {Dests{Narrow}})) != '0;
@@ -255,7 +285,7 @@ module keyway_queues #(
     take = '0;
     back = '0;
     for (int unsigned d = 0; d < Dests; d++) begin
-      take = take | (port_of_dest[d] & {Ports{chosen[d]}});
+      take = take | (port_of_dest[d] & {Ports{Narrow ? request[d] : chosen[d]}});
       back = back | (port_of_dest[d] & {Ports{!Narrow && select_q[d] && !has_some[d]}});
     end
   end

@@ -1,6 +1,6 @@
 // AXI4-Lite register block: identity, control, counters, table commands, routes and free ids.
 //
-//   Latency  a write is answered 2 clocks after its address and data, a read 3 clocks after its address;
+//   Latency  a write is answered 3 clocks after its address and data, a read 3 clocks after its address;
 //            one access at a time in each direction.
 
 module keyway_registers #(
@@ -69,23 +69,24 @@ module keyway_registers #(
   input  logic [4:0]        verdict_i,
   input  logic              audit_dropped_i
 );
-  // ---- Write channel
+  // ---- Write channel: decoded in one clock, done in the next.
 
-  logic aw_q, w_q, write;
+  logic aw_q, w_q, write;  // write: in this clock what hit says is written
   logic [11:0] awaddr_q;
   logic [31:0] data;
   assign awready_o = !aw_q;
   assign wready_o = !w_q;
   assign bresp_o = 2'b00;
-  assign write = aw_q && w_q && !bvalid_o;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       aw_q <= 1'b0;
       w_q <= 1'b0;
       bvalid_o <= 1'b0;
+      write <= 1'b0;
     end else begin
       if (awvalid_i && awready_o) aw_q <= 1'b1;
       if (wvalid_i && wready_o) w_q <= 1'b1;
+      write <= aw_q && w_q && !write && !bvalid_o;
       if (write) bvalid_o <= 1'b1;
       if (bvalid_o && bready_i) begin
         bvalid_o <= 1'b0;
@@ -109,6 +110,33 @@ module keyway_registers #(
   logic [15:0] route_owner_q;
   logic [63:0] route_mask;
   assign route_mask = {data, route_mask0_q};
+
+  logic hit_control_q, hit_epoch_q, hit_tick_q, hit_port_select_q, hit_port_control_q, hit_port_sender_q,
+      hit_table_index_q, hit_table_data_0_q, hit_table_data_1_q, hit_table_data_2_q, hit_table_data_3_q,
+      hit_table_command_q, hit_free_id_q, hit_route_index_q, hit_route_owner_q, hit_route_mask_0_q,
+      hit_route_mask_1_q;
+  logic command_bad_q, epoch_new_q;
+  always_ff @(posedge clk_i) begin
+    hit_control_q <= awaddr_q == keyway_pkg::RegControl;
+    hit_epoch_q <= awaddr_q == keyway_pkg::RegEpoch;
+    hit_tick_q <= awaddr_q == keyway_pkg::RegTick;
+    hit_port_select_q <= awaddr_q == keyway_pkg::RegPortSelect;
+    hit_port_control_q <= awaddr_q == keyway_pkg::RegPortControl;
+    hit_port_sender_q <= awaddr_q == keyway_pkg::RegPortSender;
+    hit_table_index_q <= awaddr_q == keyway_pkg::RegTableIndex;
+    hit_table_data_0_q <= awaddr_q == keyway_pkg::RegTableData0;
+    hit_table_data_1_q <= awaddr_q == keyway_pkg::RegTableData1;
+    hit_table_data_2_q <= awaddr_q == keyway_pkg::RegTableData2;
+    hit_table_data_3_q <= awaddr_q == keyway_pkg::RegTableData3;
+    hit_table_command_q <= awaddr_q == keyway_pkg::RegTableCommand;
+    hit_free_id_q <= awaddr_q == keyway_rtl_pkg::RegFreeId;
+    hit_route_index_q <= awaddr_q == keyway_rtl_pkg::RegRouteIndex;
+    hit_route_owner_q <= awaddr_q == keyway_rtl_pkg::RegRouteOwner;
+    hit_route_mask_0_q <= awaddr_q == keyway_rtl_pkg::RegRouteMask0;
+    hit_route_mask_1_q <= awaddr_q == keyway_rtl_pkg::RegRouteMask1;
+    command_bad_q <= data[31:2] != '0 || data[1:0] == '0;
+    epoch_new_q <= data != epoch_q;
+  end
 
   keyway_pkg::entry_t read_entry;
   always_comb begin
@@ -145,20 +173,20 @@ module keyway_registers #(
         table_live_q <= {31'(cmd_tag_i), cmd_live_i};
       end
       if (write) begin
-        case (awaddr_q)
-          keyway_pkg::RegControl: begin
+        unique case (1'b1)
+          hit_control_q: begin
             enable_o <= data[0];
             soft_reset_o <= data[1];
           end
-          keyway_pkg::RegEpoch: begin
+          hit_epoch_q: begin
             epoch_q <= data;
-            if (data != epoch_q) begin
+            if (epoch_new_q) begin
               command_q <= keyway_rtl_pkg::OpClear;
               command_valid_q <= 1'b1;
             end
           end
-          keyway_pkg::RegPortSelect: port_select_q <= data[7:0];
-          keyway_pkg::RegPortControl: begin
+          hit_port_select_q: port_select_q <= data[7:0];
+          hit_port_control_q: begin
             for (int unsigned p = 0; p < Ports; p++) begin
               if (port_select_q == 8'(p)) begin
                 port_enable_o[p] <= data[0];
@@ -166,27 +194,27 @@ module keyway_registers #(
               end
             end
           end
-          keyway_pkg::RegPortSender: begin
+          hit_port_sender_q: begin
             for (int unsigned p = 0; p < Ports; p++) begin
               if (port_select_q == 8'(p)) port_sender_o[p*16+:16] <= data[15:0];
             end
           end
-          keyway_pkg::RegTableIndex: table_index_q <= data[19:0];
-          keyway_pkg::RegTableData0: table_data_q[31:0] <= data;
-          keyway_pkg::RegTableData1: table_data_q[63:32] <= data;
-          keyway_pkg::RegTableData2: table_data_q[95:64] <= data;
-          keyway_pkg::RegTableData3: table_data_q[127:96] <= data;
-          keyway_pkg::RegTableCommand: begin
+          hit_table_index_q: table_index_q <= data[19:0];
+          hit_table_data_0_q: table_data_q[31:0] <= data;
+          hit_table_data_1_q: table_data_q[63:32] <= data;
+          hit_table_data_2_q: table_data_q[95:64] <= data;
+          hit_table_data_3_q: table_data_q[127:96] <= data;
+          hit_table_command_q: begin
             // The host waits for 0 before the next; what it writes while one is under way is ignored.
-            if (!command_valid_q && data[31:2] == '0 && data[1:0] != '0) begin
+            if (!command_valid_q && !command_bad_q) begin
               command_q <= {1'b0, data[1:0]};
               command_valid_q <= 1'b1;
             end
           end
-          keyway_rtl_pkg::RegRouteIndex: route_index_q <= data;
-          keyway_rtl_pkg::RegRouteOwner: route_owner_q <= data[15:0];
-          keyway_rtl_pkg::RegRouteMask0: route_mask0_q <= data;
-          keyway_rtl_pkg::RegRouteMask1: begin
+          hit_route_index_q: route_index_q <= data;
+          hit_route_owner_q: route_owner_q <= data[15:0];
+          hit_route_mask_0_q: route_mask0_q <= data;
+          hit_route_mask_1_q: begin
             route_we_o <= route_index_q[31:DestBits] == '0;
             route_addr_o <= route_index_q[DestBits-1:0];
             route_owner_o <= route_owner_q;
@@ -206,7 +234,7 @@ module keyway_registers #(
   // A push without room is dropped: the host reads the room first.
   logic [3:0] free_used_q;
   logic free_push;
-  assign free_push = write && awaddr_q == keyway_rtl_pkg::RegFreeId && free_ready;
+  assign free_push = write && hit_free_id_q && free_ready;
   keyway_small_fifo #(.Width(32), .Depth(FreeIds)) u_free_ids (
     .clk_i, .rst_ni, .push_i(free_push), .data_i(data),
     .ready_o(free_ready), .valid_o(free_valid_o), .data_o(free_id_o), .pop_i(free_pop_i));
@@ -222,26 +250,30 @@ module keyway_registers #(
   logic [32:0] sub_next;
   logic carry_q;
   logic [31:0] tick_q;
+  logic last_q;  // the tick stays at its highest value; it was lower for a whole tick
   assign sub_next = {1'b0, sub_q} + {1'b0, Step};
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       sub_q <= '0;
       carry_q <= 1'b0;
+      last_q <= 1'b0;
       tick_q <= '0;
-    end else if (write && awaddr_q == keyway_pkg::RegTick) begin
+    end else if (write && hit_tick_q) begin
       sub_q <= '0;
       carry_q <= 1'b0;
+      last_q <= 1'b0;
       tick_q <= data;
     end else begin
+      last_q <= tick_q == '1;
       sub_q <= sub_next[31:0];
       carry_q <= sub_next[32];
-      if (carry_q && tick_q != '1) tick_q <= tick_q + 1'b1;
+      if (carry_q && !last_q) tick_q <= tick_q + 1'b1;
     end
   end
   assign tick_o = tick_q;
   // The carry comes one clock late; so does the rest.
   logic [23:0] sub_tick_q;
-  always_ff @(posedge clk_i) sub_tick_q <= (write && awaddr_q == keyway_pkg::RegTick) ? '0 : sub_q[31:8];
+  always_ff @(posedge clk_i) sub_tick_q <= (write && hit_tick_q) ? '0 : sub_q[31:8];
   assign sub_tick_o = sub_tick_q;
 
   // ---- Counters
@@ -287,7 +319,8 @@ module keyway_registers #(
 
   logic ar_q, read_q;
   logic [11:2] araddr_q;
-  logic [31:0] identity, table_value, count_value, identity_q, table_value_q, count_value_q, verdicts_q, sender_bits;
+  logic [31:0] fixed, state, port_value, row_value, table_value, count_value, sender_bits;
+  logic [31:0] fixed_q, state_q, port_q, row_q, table_q, count_value_q, verdicts_q;
   logic [2:0] select_bits;
   assign arready_o = !ar_q;
   assign rresp_o = 2'b00;
@@ -300,32 +333,40 @@ module keyway_registers #(
         sender_bits = {16'd0, port_sender_o[p*16+:16]};
       end
     end
-    case ({6'd0, araddr_q[5:2], 2'd0})
-      keyway_pkg::RegMagic: identity = keyway_pkg::Magic;
-      keyway_pkg::RegVersion: identity = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
-      keyway_pkg::RegFeatures: identity = 32'h0000_0006;  // multicast, audit stream
-      keyway_pkg::RegBuildHash: identity = BuildHash;
-      keyway_pkg::RegGeometry: identity = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
-      keyway_pkg::RegStreamBits: identity = 32'(DataBits);
-      keyway_pkg::RegControl: identity = {31'd0, enable_o};
-      keyway_pkg::RegEpoch: identity = epoch_q;
-      keyway_pkg::RegTick: identity = tick_q;
-      keyway_pkg::RegPortSelect: identity = {24'd0, port_select_q};
-      keyway_pkg::RegPortControl: identity = {31'd0, select_bits[2]};
-      keyway_pkg::RegPortSender: identity = sender_bits;
-      keyway_pkg::RegPortStatus: identity = {30'd0, select_bits[1:0]};
-      default: identity = '0;
+    case ({araddr_q, 2'd0})
+      keyway_pkg::RegMagic: fixed = keyway_pkg::Magic;
+      keyway_pkg::RegVersion: fixed = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
+      keyway_pkg::RegFeatures: fixed = 32'h0000_0006;  // multicast, audit stream
+      keyway_pkg::RegBuildHash: fixed = BuildHash;
+      keyway_pkg::RegGeometry: fixed = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
+      keyway_pkg::RegStreamBits: fixed = 32'(DataBits);
+      default: fixed = '0;
     endcase
-    case ({6'd1, araddr_q[5:2], 2'd0})
-      keyway_pkg::RegTableIndex: table_value = {12'd0, table_index_q};
-      keyway_pkg::RegTableData0: table_value = table_data_q[31:0];
-      keyway_pkg::RegTableData1: table_value = table_data_q[63:32];
-      keyway_pkg::RegTableData2: table_value = table_data_q[95:64];
-      keyway_pkg::RegTableData3: table_value = table_data_q[127:96];
-      keyway_pkg::RegTableCommand: table_value = {30'd0, command_valid_q && command_q[2], command_valid_q};
-      keyway_rtl_pkg::RegTableLive: table_value = table_live_q;
-      keyway_rtl_pkg::RegFreeId: table_value = 32'(FreeIds) - {28'd0, free_used_q};
-      default: table_value = '0;
+    // The groups below are looked at only where they are hit.
+    case (araddr_q[3:2])
+      keyway_pkg::RegControl[3:2]: state = {31'd0, enable_o};
+      keyway_pkg::RegEpoch[3:2]: state = epoch_q;
+      keyway_pkg::RegTick[3:2]: state = tick_q;
+      default: state = {24'd0, port_select_q};
+    endcase
+    case (araddr_q[3:2])
+      keyway_pkg::RegPortControl[3:2]: port_value = {31'd0, select_bits[2]};
+      keyway_pkg::RegPortSender[3:2]: port_value = sender_bits;
+      keyway_pkg::RegPortStatus[3:2]: port_value = {30'd0, select_bits[1:0]};
+      default: port_value = '0;
+    endcase
+    case (araddr_q[3:2])
+      keyway_pkg::RegTableData0[3:2]: row_value = table_data_q[31:0];
+      keyway_pkg::RegTableData1[3:2]: row_value = table_data_q[63:32];
+      keyway_pkg::RegTableData2[3:2]: row_value = table_data_q[95:64];
+      default: row_value = table_data_q[127:96];
+    endcase
+    case ({araddr_q[5], araddr_q[3:2]})
+      {keyway_pkg::RegTableCommand[5], keyway_pkg::RegTableCommand[3:2]}:
+        table_value = {30'd0, command_valid_q && command_q[2], command_valid_q};
+      {keyway_rtl_pkg::RegTableLive[5], keyway_rtl_pkg::RegTableLive[3:2]}: table_value = table_live_q;
+      {keyway_rtl_pkg::RegFreeId[5], keyway_rtl_pkg::RegFreeId[3:2]}: table_value = 32'(FreeIds) - {28'd0, free_used_q};
+      default: table_value = {12'd0, table_index_q};
     endcase
     case (araddr_q[3:2])
       keyway_pkg::RegCountAccepted[3:2]: count_value = accepted_q;
@@ -334,7 +375,11 @@ module keyway_registers #(
       default: count_value = dropped_q;
     endcase
   end
-  logic identity_hit_q, table_hit_q, count_hit_q, verdicts_hit_q;
+  logic row_hit, table_hit;
+  assign row_hit   = {araddr_q, 2'd0} == keyway_pkg::RegTableData0 || {araddr_q, 2'd0} == keyway_pkg::RegTableData1 ||
+                     {araddr_q, 2'd0} == keyway_pkg::RegTableData2 || {araddr_q, 2'd0} == keyway_pkg::RegTableData3;
+  assign table_hit = {araddr_q, 2'd0} == keyway_pkg::RegTableIndex || {araddr_q, 2'd0} == keyway_pkg::RegTableCommand ||
+                     {araddr_q, 2'd0} == keyway_rtl_pkg::RegTableLive || {araddr_q, 2'd0} == keyway_rtl_pkg::RegFreeId;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       ar_q <= 1'b0;
@@ -350,18 +395,14 @@ module keyway_registers #(
       end
     end
     if (arvalid_i && arready_o) araddr_q <= araddr_i[11:2];
-    identity_q <= identity;
-    table_value_q <= table_value;
-    count_value_q <= count_value;
-    verdicts_q <= verdict_count;
-    identity_hit_q <= araddr_q[11:6] == keyway_pkg::RegMagic[11:6];
-    table_hit_q <= araddr_q[11:6] == keyway_pkg::RegTableIndex[11:6];
-    count_hit_q <= araddr_q[11:4] == keyway_pkg::RegCountAccepted[11:4];
-    verdicts_hit_q <= araddr_q[11:6] == keyway_pkg::RegCountVerdict[11:6];
-    if (read_q) begin
-      rdata_o <= (identity_q & {32{identity_hit_q}}) | (table_value_q & {32{table_hit_q}}) |
-                 (count_value_q & {32{count_hit_q}}) | (verdicts_q & {32{verdicts_hit_q}});
-    end
+    fixed_q <= fixed;
+    state_q <= (araddr_q[11:4] == keyway_pkg::RegControl[11:4]) ? state : '0;
+    port_q <= (araddr_q[11:4] == keyway_pkg::RegPortControl[11:4]) ? port_value : '0;
+    row_q <= row_hit ? row_value : '0;
+    table_q <= table_hit ? table_value : '0;
+    count_value_q <= (araddr_q[11:4] == keyway_pkg::RegCountAccepted[11:4]) ? count_value : '0;
+    verdicts_q <= (araddr_q[11:6] == keyway_pkg::RegCountVerdict[11:6]) ? verdict_count : '0;
+    if (read_q) rdata_o <= fixed_q | state_q | port_q | row_q | table_q | count_value_q | verdicts_q;
   end
 
   if (Dests < 64) begin : g_rest

@@ -108,12 +108,12 @@ module keyway_stream_in #(
     // The header stays where it was gathered; the next beat may come in the clock in which it is taken.
     logic full_q;
     logic bad_q;
+    assign ready = !full_q || pop_i;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) full_q <= 1'b0;
-      else full_q <= push || (full_q && !pop_i);
-      if (push) bad_q <= bad;
+      else if (ready) full_q <= push;
+      if (ready) bad_q <= bad;
     end
-    assign ready = !full_q || pop_i;
     assign buffered = 1'b0;
     assign valid_o = full_q;
     assign bad_o = bad_q;
