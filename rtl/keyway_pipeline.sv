@@ -246,10 +246,12 @@ module keyway_pipeline #(
   logic s3_one_shot;
   logic [TagBits-1:0] s3_ctag;
   logic [Dests-1:0] s3_mask_q;
-  logic [31:0] s3_tick_q;
-  logic [23:0] s3_sub_q;
-  logic [32:0] s3_wanted_q;
-  keyway_pkg::grant_t s2_grant, s3_grant;
+  logic [31:0] s3_tick;
+  logic [23:0] s3_sub;
+  logic [32:0] s3_wanted;
+  logic [31:0] s2_tick;
+  keyway_pkg::grant_t s1_grant, s2_grant, s3_grant;
+  assign s1_grant = s1_h.timestamp;
   assign s2_grant = s2_h.timestamp;
   assign s3_grant = s3_h.timestamp;
 
@@ -273,9 +275,9 @@ module keyway_pipeline #(
     s3_gen_ok_q <= s2_a_q.generation == s2_h.capability[31:20];
     s3_owner_ok_q <= s2_a_q.owner == s2_link;
     s3_expires_q <= s2_a_q.expiry != '0;
-    s3_high_gt_q <= tick_i[31:16] > s2_a_q.expiry[31:16];
-    s3_high_eq_q <= tick_i[31:16] == s2_a_q.expiry[31:16];
-    s3_low_ge_q <= tick_i[15:0] >= s2_a_q.expiry[15:0];
+    s3_high_gt_q <= s2_tick[31:16] > s2_a_q.expiry[31:16];
+    s3_high_eq_q <= s2_tick[31:16] == s2_a_q.expiry[31:16];
+    s3_low_ge_q <= s2_tick[15:0] >= s2_a_q.expiry[15:0];
     s3_kind_ok_q <= s2_a_q.kind == s2_kind;
     s3_object_ok_q <= s2_h.receiver == {16'd0, s2_a_q.object};
     s3_rights_ok_q <= (s2_a_q.rights & s2_need) == s2_need;
@@ -284,11 +286,37 @@ module keyway_pipeline #(
     if (!Held || s2_valid_q) begin
       s3_owner_q <= route[15:0];
       s3_mask_q <= mask;
-      // The moment of the message: what expiry is compared with, and what is stamped.
-      s3_tick_q <= tick_i;
-      s3_sub_q <= sub_tick_i;
-      s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
     end
+  end
+
+  // The moment of the message: what expiry is compared with, and what is stamped. Held: that of clock 0, so that its sum
+  // with a lifetime may take two clocks.
+  if (Held) begin : g_moment
+    logic [31:0] tick_q;
+    logic [23:0] sub_q;
+    logic [32:0] wanted_q;
+    logic [16:0] low_q;
+    always_ff @(posedge clk_i) begin
+      if (load) begin
+        tick_q <= tick_i;
+        sub_q <= sub_tick_i;
+      end
+      low_q <= {1'b0, tick_q[15:0]} + {1'b0, s1_grant.lifetime[15:0]};
+      wanted_q <= {{1'b0, tick_q[31:16]} + {13'd0, s2_grant.lifetime[19:16]} + {16'd0, low_q[16]}, low_q[15:0]};
+    end
+    assign s2_tick = tick_q;
+    assign {s3_tick, s3_sub, s3_wanted} = {tick_q, sub_q, wanted_q};
+  end else begin : g_moment
+    logic [31:0] tick_q;
+    logic [23:0] sub_q;
+    logic [32:0] wanted_q;
+    always_ff @(posedge clk_i) begin
+      tick_q <= tick_i;
+      sub_q <= sub_tick_i;
+      wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
+    end
+    assign s2_tick = tick_i;
+    assign {s3_tick, s3_sub, s3_wanted} = {tick_q, sub_q, wanted_q};
   end
   // Held: the table is read for the carried capability until the next operation, so the row stays.
   keyway_stage #(.Width(RowBits), .Held(Held)) u_carried (.clk_i, .data_i(raw_c), .data_o({s3_ctag, s3_c}));
@@ -323,14 +351,14 @@ module keyway_pipeline #(
   logic [TagBits-1:0] k_ctag;
   if (Held) begin : g_compare
     assign {k_ctag, k_c} = raw_c;
-    assign {k_live, k_carries, k_same_slot, k_tick} = {live_c, s2_carries_q, s2_same_slot_q, tick_i};
+    assign {k_live, k_carries, k_same_slot, k_tick} = {live_c, s2_carries_q, s2_same_slot_q, s2_tick};
     assign {k_carried, k_link, k_grant} = {s2_h.carried, s2_link, s2_h.timestamp};
     assign k_quantum   = s2_h.type_ == keyway_pkg::TypeQuantum;
     assign k_moves     = k_carries && (k_quantum || (k_grant.flags & keyway_pkg::GrantFlagMove) != '0);
     assign k_zero_copy = (s2_h.flags & keyway_pkg::FlagZeroCopy) != '0;
   end else begin : g_compare
     assign {k_ctag, k_c} = {s3_ctag, s3_c};
-    assign {k_live, k_carries, k_same_slot, k_tick} = {s3_clive_q, s3_carries_q, s3_same_slot_q, s3_tick_q};
+    assign {k_live, k_carries, k_same_slot, k_tick} = {s3_clive_q, s3_carries_q, s3_same_slot_q, s3_tick};
     assign {k_carried, k_link, k_grant} = {s3_h.carried, s3_link, s3_h.timestamp};
     assign k_quantum   = s3_quantum;
     assign k_moves     = s3_moves;
@@ -345,6 +373,7 @@ module keyway_pipeline #(
   logic c_live_q, c_tag_ok_q, c_gen_ok_q, c_owner_ok_q, c_expires_q;
   logic [3:0] c_gt_q, c_eq_q;  // byte by byte: the moment is later than the expiry, equal
   logic c_zero_copy_bad_q, c_linearity_q, c_not_grantable_q, c_amplified_q, c_host_q, c_carries_q;
+  logic [11:0] c_next_q;  // the generation after a move
   logic c_present, c_match, c_expired;
   logic [4:0] c_code;
   always_ff @(posedge clk_i) begin
@@ -353,6 +382,7 @@ module keyway_pipeline #(
     c_tag_ok_q <= k_ctag == k_carried[19:IndexBits];
     c_gen_ok_q <= k_c.generation == k_carried[31:20];
     c_owner_ok_q <= k_c.owner == k_link;
+    c_next_q <= keyway_rtl_pkg::next_generation(k_c.generation);
     c_expires_q <= k_c.expiry != '0;
     for (int unsigned b = 0; b < 4; b++) begin
       c_gt_q[b] <= k_tick[8*b+:8] > k_c.expiry[8*b+:8];
@@ -403,7 +433,7 @@ module keyway_pipeline #(
   logic [23:0] s4_sub;
 
   // What the operation ahead did.
-  logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q;
+  logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q, v_push_q;
   logic [IndexBits-1:0] v_windex_q, v_aidx, s4_windex;
   logic [Dests-1:0] v_mask;
   logic [1:0] v_priority;
@@ -466,10 +496,10 @@ module keyway_pipeline #(
     s4_host1_q <= !full1[0];
     // Never later than the parent's; 0 is never.
     s4_forever_q <= s3_grant.lifetime == '0;
-    s4_overflow_q <= s3_wanted_q[32];
+    s4_overflow_q <= s3_wanted[32];
     for (int unsigned b = 0; b < 4; b++) begin
-      s4_elt_q[b] <= s3_c.expiry[8*b+:8] < s3_wanted_q[8*b+:8];
-      if (b > 0) s4_eeq_q[b] <= s3_c.expiry[8*b+:8] == s3_wanted_q[8*b+:8];
+      s4_elt_q[b] <= s3_c.expiry[8*b+:8] < s3_wanted[8*b+:8];
+      if (b > 0) s4_eeq_q[b] <= s3_c.expiry[8*b+:8] == s3_wanted[8*b+:8];
     end
     s4_message_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpMessage;
     s4_fill_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpFill;
@@ -493,8 +523,8 @@ module keyway_pipeline #(
   end
   keyway_stage #(.Width(256 + 16 + PortBits + 32 + 1 + keyway_rtl_pkg::RowBits + 16 + Dests + 32 + 24 + 32), .Held(Held))
   u_stage4 (
-    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c, s3_owner_q, s3_mask_q, s3_tick_q, s3_sub_q,
-                     s3_wanted_q[31:0]}),
+    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c, s3_owner_q, s3_mask_q, s3_tick, s3_sub,
+                     s3_wanted[31:0]}),
     .data_o({s4_h, s4_link, s4_port, s4_badge, s4_one_shot, s4_c, s4_owner, s4_mask, s4_tick, s4_sub, s4_wanted}));
 
   // The row of the authority, or of the command; commands may come directly ahead of a message.
@@ -568,11 +598,12 @@ module keyway_pipeline #(
     v_verdict_q <= verdict;
     v_accept_q <= rst_ni && delivered;
     v_miss_q <= rst_ni && message && missed;
+    v_push_q <= rst_ni && (delivered || (message && missed));
     v_moves_q <= s4_moves_q;
     v_creates_q <= s4_creates_q;
     v_call_q <= s4_call_q;
     v_expiry_q <= parents_expiry ? s4_c.expiry : s4_overflow_q ? '1 : s4_wanted;
-    v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c.generation), s4_h.carried[19:0]} : free_id_i;
+    v_new_id_q <= s4_moves_q ? {c_next_q, s4_h.carried[19:0]} : free_id_i;
     v_windex_q <= s4_windex;
     v_fill_q <= s4_fill_q;
     v_kill_q <= s4_kill_q;
@@ -651,7 +682,7 @@ module keyway_pipeline #(
   assign valid_o   = v_valid_q;
   assign verdict_o = v_verdict_q;
   assign port_o    = v_port;
-  assign push_o    = v_accept_q || v_miss_q;
+  assign push_o    = v_push_q;
   assign push_mask_o = v_miss_q ? Dests'(1) : v_mask;
   assign push_priority_o = v_h.priority_;
   always_comb begin
@@ -666,7 +697,7 @@ module keyway_pipeline #(
   end
 
   logic unused;
-  assign unused = ^{v_grant, s2_grant, s3_grant, s4_op_q, cmd_entry_i};
+  assign unused = ^{v_grant, s1_grant, s2_grant, s3_grant, s4_op_q, cmd_entry_i};
 
 `ifdef FORMAL
   (* anyconst *) logic [IndexBits-1:0] f_slot_a, f_slot_c;

@@ -89,7 +89,7 @@ module keyway_queues #(
                    push_header_i.receiver, push_header_i.sender[15:0], push_header_i.length[12:0],
                    push_header_i.flags, push_header_i.priority_, push_header_i.type_};
   keyway_ram #(.Width(233), .AddrBits(SlotBits)) u_headers (
-    .clk_i, .we_i(store), .waddr_i(free_slot), .wdata_i(stored), .raddr_i(fetch_slot), .rdata_o(fetched));
+    .clk_i, .we_i(push_i), .waddr_i(free_slot), .wdata_i(stored), .raddr_i(fetch_slot), .rdata_o(fetched));
 
   logic unused;
   assign unused = ^{push_header_i.version, push_header_i.sender[31:16], push_header_i.length[15:13], free_valid, free_busy};
@@ -302,7 +302,9 @@ module keyway_queues #(
   // ---- Read the header; count the copies that have left
 
   logic [DestBits-1:0] left_ram, left, left_next, left_q, count_others_q;
-  logic same_q, last_left;
+  logic same_q, last_left, left_we;
+  logic [SlotBits-1:0] left_slot;
+  logic [DestBits-1:0] left_data;
   assign fetch_slot = waits ? count_slot_q : ring_entry[SlotBits-1:0];
   assign left      = (same_q && !Narrow) ? left_q : left_ram;
   assign last_left = left == count_others_q;
@@ -314,14 +316,20 @@ module keyway_queues #(
     left_q <= left_next;
   end
   keyway_ram #(.Width(DestBits), .AddrBits(SlotBits)) u_left (
-    .clk_i, .we_i(starting || leaves), .waddr_i(starting ? init_q[SlotBits-1:0] : count_slot_q),
-    .wdata_i(starting ? '0 : left_next), .raddr_i(fetch_slot), .rdata_o(left_ram));
+    .clk_i, .we_i(starting || left_we), .waddr_i(starting ? init_q[SlotBits-1:0] : left_slot),
+    .wdata_i(starting ? '0 : left_data), .raddr_i(fetch_slot), .rdata_o(left_ram));
   if (Narrow) begin : g_back
     always_ff @(posedge clk_i) begin
+      left_we <= rst_ni && leaves;
       free_back <= rst_ni && leaves && last_left;
       back_slot <= count_slot_q;
     end
+    assign left_slot = back_slot;
+    assign left_data = left_q;
   end else begin : g_back
+    assign left_we   = leaves;
+    assign left_slot = count_slot_q;
+    assign left_data = left_next;
     assign free_back = leaves && last_left;
     assign back_slot = count_slot_q;
   end

@@ -232,48 +232,57 @@ module keyway_registers #(
   assign cmd_entry_o = table_data_q;
 
   // A push without room is dropped: the host reads the room first.
-  logic [3:0] free_used_q;
+  logic [3:0] free_room_q;
   logic free_push;
   assign free_push = write && hit_free_id_q && free_ready;
   keyway_small_fifo #(.Width(32), .Depth(FreeIds)) u_free_ids (
     .clk_i, .rst_ni, .push_i(free_push), .data_i(data),
     .ready_o(free_ready), .valid_o(free_valid_o), .data_o(free_id_o), .pop_i(free_pop_i));
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) free_used_q <= '0;
-    else free_used_q <= free_used_q + 4'(free_push) - 4'(free_pop_i);
+    if (!rst_ni) free_room_q <= 4'(FreeIds);
+    else if (free_push != free_pop_i) free_room_q <= free_pop_i ? free_room_q + 1'b1 : free_room_q - 1'b1;
   end
 
   // ---- Time. ns within the tick in 24.8 fixed point; 2^24 ns are a tick.
 
   localparam logic [31:0] Step = 32'((64'(ClockPs) * 64'd256 + 64'd500) / 64'd1000);
-  logic [31:0] sub_q;
-  logic [32:0] sub_next;
-  logic carry_q;
+  // The upper half takes the lower half's carry a clock later, and is shown with what the lower half was then.
+  logic [15:0] high_q, low_q;
+  logic [7:0] shown_q;
+  logic [16:0] high_next, low_next;
+  logic low_carry_q, carry_q;
   logic [31:0] tick_q;
-  logic last_q;  // the tick stays at its highest value; it was lower for a whole tick
-  assign sub_next = {1'b0, sub_q} + {1'b0, Step};
+  logic [23:0] sub_tick_q;
+  logic low_ones_q, last_q;  // the tick's lower half is all ones, the whole is (and stays so); known for a whole tick
+  assign low_next  = {1'b0, low_q} + {1'b0, Step[15:0]};
+  assign high_next = {1'b0, high_q} + {1'b0, Step[31:16]} + {16'd0, low_carry_q};
   always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      sub_q <= '0;
+    if (!rst_ni || (write && hit_tick_q)) begin
+      low_q <= '0;
+      low_carry_q <= 1'b0;
+      high_q <= '0;
       carry_q <= 1'b0;
-      last_q <= 1'b0;
+      shown_q <= '0;
+      sub_tick_q <= '0;
+    end else begin
+      {low_carry_q, low_q} <= low_next;
+      {carry_q, high_q} <= high_next;
+      shown_q <= low_q[15:8];
+      // The carry comes one clock late; so does the rest.
+      sub_tick_q <= {high_q, shown_q};
+    end
+    low_ones_q <= tick_q[15:0] == '1;
+    last_q <= tick_q == '1;
+    if (!rst_ni) begin
       tick_q <= '0;
     end else if (write && hit_tick_q) begin
-      sub_q <= '0;
-      carry_q <= 1'b0;
-      last_q <= 1'b0;
       tick_q <= data;
-    end else begin
-      last_q <= tick_q == '1;
-      sub_q <= sub_next[31:0];
-      carry_q <= sub_next[32];
-      if (carry_q && !last_q) tick_q <= tick_q + 1'b1;
+    end else if (carry_q && !last_q) begin
+      tick_q[15:0] <= tick_q[15:0] + 1'b1;
+      if (low_ones_q) tick_q[31:16] <= tick_q[31:16] + 1'b1;
     end
   end
   assign tick_o = tick_q;
-  // The carry comes one clock late; so does the rest.
-  logic [23:0] sub_tick_q;
-  always_ff @(posedge clk_i) sub_tick_q <= (write && hit_tick_q) ? '0 : sub_q[31:8];
   assign sub_tick_o = sub_tick_q;
 
   // ---- Counters
@@ -365,7 +374,7 @@ module keyway_registers #(
       {keyway_pkg::RegTableCommand[5], keyway_pkg::RegTableCommand[3:2]}:
         table_value = {30'd0, command_valid_q && command_q[2], command_valid_q};
       {keyway_rtl_pkg::RegTableLive[5], keyway_rtl_pkg::RegTableLive[3:2]}: table_value = table_live_q;
-      {keyway_rtl_pkg::RegFreeId[5], keyway_rtl_pkg::RegFreeId[3:2]}: table_value = 32'(FreeIds) - {28'd0, free_used_q};
+      {keyway_rtl_pkg::RegFreeId[5], keyway_rtl_pkg::RegFreeId[3:2]}: table_value = {28'd0, free_room_q};
       default: table_value = {12'd0, table_index_q};
     endcase
     case (araddr_q[3:2])

@@ -37,21 +37,24 @@ module keyway_stream_in #(
   localparam int unsigned Depth = Beats == 1 ? 2 : 1;
 
   logic [BeatBits-1:0] beat_q;
-  logic swallow_q, torn_q, ready, take, last_beat, push, bad, torn, buffered;
+  logic swallow_q, torn_q, ready, offered, take, last_beat, push, bad, early, cut, buffered;
   logic [255:0] whole;
 
   assign last_beat = Beats == 1 || beat_q == BeatBits'(Beats - 1);
   // Where headers are buffered only the beat that completes one waits for room. tlast_i must not lead to tready_o, so the flag of a frame
   // that ends early without room waits in torn_q.
   assign tready_o   = enable_i && !reset_port_i && !torn_q && (ready || (buffered && (swallow_q || !last_beat)));
+  assign offered    = tvalid_i && enable_i && !reset_port_i && !torn_q;
   assign take       = tvalid_i && tready_o;
   assign soon_o     = last_beat;
   assign in_frame_o = beat_q != '0 || swallow_q;
   assign stopped_o  = swallow_q;
 
-  assign torn = (take && !swallow_q && tlast_i && !last_beat) || (reset_port_i && beat_q != '0);
-  assign push = ((take && !swallow_q && last_beat) || torn || torn_q) && ready;
-  assign bad  = torn || torn_q || !tlast_i;
+  // What is pushed is only looked at when there is room, so `ready` need not lead to it through tready_o.
+  assign early = offered && !swallow_q && tlast_i && !last_beat;
+  assign cut   = reset_port_i && beat_q != '0;
+  assign push  = ((offered && !swallow_q && last_beat) || early || cut || torn_q) && ready;
+  assign bad   = !tlast_i || !last_beat || cut || torn_q;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
@@ -59,7 +62,7 @@ module keyway_stream_in #(
       swallow_q <= 1'b0;
       torn_q <= 1'b0;
     end else begin
-      torn_q <= (torn || torn_q) && !ready;
+      torn_q <= ((buffered && early) || cut || torn_q) && !ready;
       if (reset_port_i) begin
         beat_q <= '0;
         swallow_q <= swallow_q || beat_q != '0;
