@@ -20,26 +20,29 @@ module keyway_fifo #(
   logic [Width-1:0] head_data, ram_data;
   logic [AddrBits:0] count_q;  // words in the RAM that were not fetched yet
   logic [AddrBits-1:0] write_q, read_q;
-  logic fetch, fetching_q, direct, room;
+  logic some_q, fetch, fetching_q, direct, room, stores;  // some_q: count_q is not 0
 
   // Words in the two registers and on their way there must never exceed two.
   logic [1:0] ahead_q;
   assign room   = ahead_q < 2'd2 || pop_i;
-  assign fetch  = count_q != 0 && room;
-  assign direct = push_i && count_q == 0 && !fetching_q && room;
+  assign fetch  = some_q && room;
+  assign direct = push_i && !some_q && !fetching_q && room;
+  assign stores = push_i && !direct;
   assign head_push = direct || fetching_q;
   assign head_data = fetching_q ? ram_data : data_i;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       count_q <= '0;
+      some_q <= 1'b0;
       write_q <= '0;
       read_q <= '0;
       fetching_q <= 1'b0;
       ahead_q <= '0;
     end else begin
-      count_q <= count_q + (AddrBits+1)'(push_i && !direct) - (AddrBits+1)'(fetch);
-      if (push_i && !direct) write_q <= write_q + 1'b1;
+      count_q <= count_q + (AddrBits+1)'(stores) - (AddrBits+1)'(fetch);
+      some_q <= stores || (some_q && (!fetch || count_q != (AddrBits+1)'(1)));
+      if (stores) write_q <= write_q + 1'b1;
       if (fetch) read_q <= read_q + 1'b1;
       fetching_q <= fetch;
       ahead_q <= ahead_q + 2'(fetch || direct) - 2'(pop_i);
@@ -47,13 +50,13 @@ module keyway_fifo #(
   end
 
   keyway_ram #(.Width(Width), .AddrBits(AddrBits)) u_ram (
-    .clk_i, .we_i(push_i && !direct), .waddr_i(write_q), .wdata_i(data_i), .raddr_i(read_q), .rdata_o(ram_data));
+    .clk_i, .we_i(stores), .waddr_i(write_q), .wdata_i(data_i), .raddr_i(read_q), .rdata_o(ram_data));
 
   keyway_small_fifo #(.Width(Width), .Depth(2)) u_head (
     .clk_i, .rst_ni, .push_i(head_push), .data_i(head_data), .ready_o(head_ready), .valid_o(head_valid),
     .data_o(data_o), .pop_i(pop_i));
   assign valid_o = head_valid;
-  assign busy_o  = count_q != 0 || fetching_q || head_valid;
+  assign busy_o  = some_q || fetching_q || head_valid;
 
   logic unused;
   assign unused = head_ready;  // ahead_q says the same one clock earlier

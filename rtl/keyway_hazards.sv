@@ -40,17 +40,19 @@ module keyway_hazards #(
   output logic                 c_ended_o
 );
   if (Held) begin : g_held
-    logic [4:0] window_q;  // the command was at clock 3 so many clocks ago
+    logic [3:0] window_q;  // the command was at clock 3 so many clocks ago
+    logic near_q;          // at most 5 clocks ago
     logic [IndexBits-1:0] index_q;
     logic clears_q, a_stale_q, c_stale_q;
     always_ff @(posedge clk_i) begin
-      window_q <= rst_ni ? {window_q[3:0], s3_writes_i} : '0;
+      window_q <= rst_ni ? {window_q[2:0], s3_writes_i} : '0;
+      near_q <= rst_ni && (s3_writes_i || window_q != '0);
       if (s3_writes_i) begin
         index_q <= s3_aidx_i;
         clears_q <= s3_clears_i;
       end
-      a_stale_q <= window_q != '0 && (clears_q || index_q == s3_aidx_i);
-      c_stale_q <= window_q != '0 && (clears_q || index_q == s3_cidx_i);
+      a_stale_q <= near_q && (clears_q || index_q == s3_aidx_i);
+      c_stale_q <= near_q && (clears_q || index_q == s3_cidx_i);
     end
     assign a_stale_o = a_stale_q;
     assign c_stale_o = c_stale_q;

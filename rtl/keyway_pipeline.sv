@@ -4,16 +4,18 @@
 //          choose a   row of     authority    carried        verdict     write row, stamp,
 //          port; read authority; compared;    compared;      (free id    reserve room,
 //          authority  read       row of       room, hazards  taken)      audit
-//                     carried,   carried,
-//                     header     route
-//                     checked
+//                     carried    carried,
+//                                route;
+//                                header
+//                                checked
 //
 //   Latency  valid_o is 5 clocks after the header stood at the port (hdr_valid_i): VerdictClocks = 5
 //   Rate     DualRead = 1: a header a clock. DualRead = 0: a header every second clock. Held = 1: every seventh.
 //   Nothing ever stalls between clock 0 and clock 5.
 //
 // Held = 1 is for a single narrow port, whose headers are 8 beats long: what waits for its verdict lies in one register
-// for all stages (keyway_stage). Only frames that are cut short would come faster; they wait.
+// for all stages (keyway_stage). Only frames that are cut short would come faster; they wait. Whose turn it is, a
+// message's or a command's, is decided in the clock before, and the carried capability is compared in clock 2.
 //
 // Hazards. A row is read at clock 0 (authority) or 1 (carried) and written at clock 5, so a look-up is stale when one
 // of the 5 (4) operations ahead writes its row (keyway_hazards). A stale look-up never delivers:
@@ -43,7 +45,8 @@ module keyway_pipeline #(
   input  logic [Ports-1:0]      hdr_valid_i,
   input  logic [Ports-1:0]      hdr_bad_i,
   input  logic [Ports*256-1:0]  hdr_i,
-  output logic [Ports-1:0]      hdr_pop_o,
+  output logic [Ports-1:0]      hdr_pop_o,     // Held: may be set without hdr_valid_i
+  input  logic [Ports-1:0]      hdr_soon_i,    // Held: may be valid in the next clock
   input  logic [Ports*16-1:0]   port_sender_i, // 0: any
 
   // One host command at a time: held until cmd_done_o.
@@ -88,7 +91,7 @@ module keyway_pipeline #(
   // ---- Clock 0: choose
 
   logic [Ports-1:0] grant;
-  logic s1_valid_q, take_cmd, slot_free, table_ready;
+  logic s1_valid_q, take_cmd, slot_free, table_ready, load;
   logic [2:0] s1_op_q;
   logic [3:0] cmd_wait_q;
   logic cmd_sent_q;
@@ -96,25 +99,36 @@ module keyway_pipeline #(
   if (Held) begin : g_pace
     // One message at a time, and a command only behind one that is through.
     logic [2:0] age_q;
-    logic rested_q;
+    logic message_q, load_q, command_q, next_free, next_command;
     always_ff @(posedge clk_i) begin
       if (!rst_ni) age_q <= 3'd7;
       else if (grant != '0) age_q <= 3'd1;
       else if (age_q != 3'd7) age_q <= age_q + 1'b1;
-      rested_q <= !rst_ni || (grant == '0 && (age_q == 3'd6 || age_q == 3'd7));
+      message_q <= rst_ni && next_free && enable_i && !next_command;
+      load_q <= next_free;
+      command_q <= rst_ni && next_free && next_command;
     end
-    assign slot_free = rested_q;
+    assign next_free = grant == '0 && (age_q == 3'd6 || age_q == 3'd7);
+    // A command waits for an idle clock, but not for ever.
+    assign next_command = cmd_valid_i && !cmd_sent_q && !command_q && table_ready &&
+                          (!enable_i || (hdr_valid_i == '0 && hdr_soon_i == '0) || cmd_wait_q == '1);
+    assign slot_free = message_q || command_q;
+    assign take_cmd  = command_q;
+    assign grant     = hdr_valid_i & {Ports{message_q}};
+    assign load      = load_q;  // what it loads in vain nobody looks at
+    assign hdr_pop_o = {Ports{message_q}};
   end else begin : g_pace
     // With a single copy of the table nothing starts in the clock in which a message's carried capability is read.
     assign slot_free = DualRead || !s1_valid_q || s1_op_q != keyway_rtl_pkg::OpMessage;
+    assign take_cmd = cmd_valid_i && !cmd_sent_q && slot_free && table_ready &&
+                      (!enable_i || hdr_valid_i == '0 || cmd_wait_q == '1);
+    keyway_rr_arbiter #(.Width(Ports)) u_ports (
+      .clk_i, .rst_ni, .enable_i(enable_i && slot_free && !take_cmd), .request_i(hdr_valid_i), .grant_o(grant));
+    assign load      = 1'b1;
+    assign hdr_pop_o = grant;
+    logic unused;
+    assign unused = ^hdr_soon_i;
   end
-  // A command waits for an idle clock, but not for ever.
-  assign take_cmd = cmd_valid_i && !cmd_sent_q && slot_free && table_ready &&
-                    (!enable_i || hdr_valid_i == '0 || cmd_wait_q == '1);
-
-  keyway_rr_arbiter #(.Width(Ports)) u_ports (
-    .clk_i, .rst_ni, .enable_i(enable_i && slot_free && !take_cmd), .request_i(hdr_valid_i), .grant_o(grant));
-  assign hdr_pop_o = grant;
 
   logic [255:0] chosen_bits;
   logic [15:0] chosen_bound;
@@ -145,19 +159,28 @@ module keyway_pipeline #(
   logic [15:0] s1_link_q;
   logic [PortBits-1:0] s1_port_q;
   logic [IndexBits-1:0] s1_aidx_q;
-  keyway_pkg::header_t s1_h_q;
+  keyway_pkg::header_t s1_h_q, s1_h;
 
   always_ff @(posedge clk_i) begin
     s1_valid_q <= rst_ni && (take_cmd || grant != '0);
     s1_op_q <= take_cmd ? cmd_op_i : keyway_rtl_pkg::OpMessage;
     s1_bad_q <= chosen_bad;
     s1_aidx_q <= addr_a;
-    if (!Held || grant != '0) begin
+    if (load) begin
       s1_port_q <= chosen_port;
       // A port that is bound to nobody speaks for whom it says.
       s1_link_q <= (chosen_bound == '0) ? chosen.sender[15:0] : chosen_bound;
       s1_h_q <= chosen;
     end
+  end
+
+  // Held: the port overwrites its beat k in clock k + 1 after it was taken from, so beats 5 to 7 can stay where they are.
+  if (Held) begin : g_beats
+    assign s1_h = {hdr_i[255:160], s1_h_q[159:0]};
+    logic unused;
+    assign unused = ^s1_h_q[255:160];
+  end else begin : g_beats
+    assign s1_h = s1_h_q;
   end
 
   logic [RowBits-1:0] raw_a, raw_c;
@@ -166,12 +189,9 @@ module keyway_pipeline #(
   logic [TagBits-1:0] tag_a1;
   assign {tag_a1, row_a1} = raw_a;
 
-  logic header_ok;
-  keyway_header_check u_check (.header_i(s1_h_q), .ok_o(header_ok));
-
   // ---- Clock 2: authority compared; row of the carried capability and the route arrive
 
-  logic s2_valid_q, s2_live_q, s2_malformed_q, s2_spoofed_q, s2_carries_q, s2_same_slot_q;
+  logic s2_valid_q, s2_live_q, s2_bad_q, s2_spoofed_q, s2_carries_q, s2_same_slot_q;
   logic [2:0] s2_op_q;
   logic [15:0] s2_link;
   logic [PortBits-1:0] s2_port;
@@ -183,20 +203,23 @@ module keyway_pipeline #(
   always_ff @(posedge clk_i) begin
     s2_valid_q <= rst_ni && s1_valid_q;
     s2_op_q <= s1_op_q;
-    s2_malformed_q <= s1_bad_q || !header_ok;
-    s2_spoofed_q <= s1_h_q.sender != '0 && s1_h_q.sender != {16'd0, s1_link_q};
-    s2_carries_q <= s1_h_q.carried != '0;
-    s2_same_slot_q <= s1_h_q.carried[19:0] == s1_h_q.capability[19:0];
+    s2_bad_q <= s1_bad_q;
+    s2_spoofed_q <= s1_h.sender != '0 && s1_h.sender != {16'd0, s1_link_q};
+    s2_carries_q <= s1_h.carried != '0;
+    s2_same_slot_q <= s1_h.carried[19:0] == s1_h.capability[19:0];
     s2_live_q <= live_a;
     if (!Held || s1_valid_q) {s2_atag_q, s2_a_q} <= {tag_a1, row_a1};
   end
   keyway_stage #(.Width(256 + 16 + PortBits), .Held(Held)) u_stage2 (
-    .clk_i, .data_i({s1_h_q, s1_link_q, s1_port_q}), .data_o({s2_h, s2_link, s2_port}));
+    .clk_i, .data_i({s1_h, s1_link_q, s1_port_q}), .data_o({s2_h, s2_link, s2_port}));
 
   logic [Dests+15:0] route;
   keyway_ram #(.Width(Dests + 16), .AddrBits(DestBits)) u_route (
     .clk_i, .we_i(route_we_i), .waddr_i(route_addr_i), .wdata_i({route_mask_i, route_owner_i}),
     .raddr_i(row_a1.object[DestBits-1:0]), .rdata_o(route));
+
+  logic header_ok;
+  keyway_header_check u_check (.header_i(s2_h), .carries_i(s2_carries_q), .ok_o(header_ok));
 
   logic s2_event, s2_reply, s2_call;
   logic [3:0] s2_kind;
@@ -213,19 +236,22 @@ module keyway_pipeline #(
   logic s3_clive_q, s3_tag_ok_q, s3_gen_ok_q, s3_owner_ok_q, s3_slot0_q, s3_expires_q, s3_high_gt_q, s3_high_eq_q;
   logic s3_low_ge_q, s3_kind_ok_q, s3_object_ok_q, s3_rights_ok_q, s3_outside_q;
   logic [2:0] s3_op_q;
+  logic s3_command_q;
   logic [15:0] s3_link, s3_owner_q;
   logic [PortBits-1:0] s3_port;
   logic [IndexBits-1:0] s3_aidx;
   keyway_pkg::header_t s3_h;
-  keyway_rtl_pkg::row_t s3_c_q;
+  keyway_rtl_pkg::row_t s3_c;
   logic [31:0] s3_badge;
   logic s3_one_shot;
-  logic [TagBits-1:0] s3_ctag_q;
+  logic [TagBits-1:0] s3_ctag;
   logic [Dests-1:0] s3_mask_q;
-  logic [31:0] s3_tick_q;
-  logic [23:0] s3_sub_q;
-  logic [32:0] s3_wanted_q;
-  keyway_pkg::grant_t s2_grant, s3_grant;
+  logic [31:0] s3_tick;
+  logic [23:0] s3_sub;
+  logic [32:0] s3_wanted;
+  logic [31:0] s2_tick;
+  keyway_pkg::grant_t s1_grant, s2_grant, s3_grant;
+  assign s1_grant = s1_h.timestamp;
   assign s2_grant = s2_h.timestamp;
   assign s3_grant = s3_h.timestamp;
 
@@ -237,7 +263,8 @@ module keyway_pipeline #(
   always_ff @(posedge clk_i) begin
     s3_valid_q <= rst_ni && s2_valid_q;
     s3_op_q <= s2_op_q;
-    s3_malformed_q <= s2_malformed_q;
+    s3_command_q <= s2_op_q != keyway_rtl_pkg::OpMessage;
+    s3_malformed_q <= s2_bad_q || !header_ok;
     s3_spoofed_q <= s2_spoofed_q;
     s3_carries_q <= s2_carries_q;
     s3_same_slot_q <= s2_same_slot_q;
@@ -248,40 +275,152 @@ module keyway_pipeline #(
     s3_gen_ok_q <= s2_a_q.generation == s2_h.capability[31:20];
     s3_owner_ok_q <= s2_a_q.owner == s2_link;
     s3_expires_q <= s2_a_q.expiry != '0;
-    s3_high_gt_q <= tick_i[31:16] > s2_a_q.expiry[31:16];
-    s3_high_eq_q <= tick_i[31:16] == s2_a_q.expiry[31:16];
-    s3_low_ge_q <= tick_i[15:0] >= s2_a_q.expiry[15:0];
+    s3_high_gt_q <= s2_tick[31:16] > s2_a_q.expiry[31:16];
+    s3_high_eq_q <= s2_tick[31:16] == s2_a_q.expiry[31:16];
+    s3_low_ge_q <= s2_tick[15:0] >= s2_a_q.expiry[15:0];
     s3_kind_ok_q <= s2_a_q.kind == s2_kind;
     s3_object_ok_q <= s2_h.receiver == {16'd0, s2_a_q.object};
     s3_rights_ok_q <= (s2_a_q.rights & s2_need) == s2_need;
     s3_outside_q <= s2_a_q.object[15:DestBits] != '0 || s2_a_q.object[DestBits-1:0] == '0;
     s3_clive_q <= live_c;
     if (!Held || s2_valid_q) begin
-      {s3_ctag_q, s3_c_q} <= raw_c;
       s3_owner_q <= route[15:0];
       s3_mask_q <= mask;
-      // The moment of the message: what expiry is compared with, and what is stamped.
-      s3_tick_q <= tick_i;
-      s3_sub_q <= sub_tick_i;
-      s3_wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
     end
   end
+
+  // The moment of the message: what expiry is compared with, and what is stamped. Held: that of clock 0, so that its sum
+  // with a lifetime may take two clocks.
+  if (Held) begin : g_moment
+    logic [31:0] tick_q;
+    logic [23:0] sub_q;
+    logic [32:0] wanted_q;
+    logic [16:0] low_q;
+    always_ff @(posedge clk_i) begin
+      if (load) begin
+        tick_q <= tick_i;
+        sub_q <= sub_tick_i;
+      end
+      low_q <= {1'b0, tick_q[15:0]} + {1'b0, s1_grant.lifetime[15:0]};
+      wanted_q <= {{1'b0, tick_q[31:16]} + {13'd0, s2_grant.lifetime[19:16]} + {16'd0, low_q[16]}, low_q[15:0]};
+    end
+    assign s2_tick = tick_q;
+    assign {s3_tick, s3_sub, s3_wanted} = {tick_q, sub_q, wanted_q};
+  end else begin : g_moment
+    logic [31:0] tick_q;
+    logic [23:0] sub_q;
+    logic [32:0] wanted_q;
+    always_ff @(posedge clk_i) begin
+      tick_q <= tick_i;
+      sub_q <= sub_tick_i;
+      wanted_q <= {1'b0, tick_i} + {13'd0, s2_grant.lifetime};
+    end
+    assign s2_tick = tick_i;
+    assign {s3_tick, s3_sub, s3_wanted} = {tick_q, sub_q, wanted_q};
+  end
+  // Held: the table is read for the carried capability until the next operation, so the row stays.
+  keyway_stage #(.Width(RowBits), .Held(Held)) u_carried (.clk_i, .data_i(raw_c), .data_o({s3_ctag, s3_c}));
   keyway_stage #(.Width(256 + 16 + PortBits + 33), .Held(Held)) u_stage3 (
     .clk_i, .data_i({s2_h, s2_link, s2_port, s2_a_q.badge, s2_a_q.one_shot}),
     .data_o({s3_h, s3_link, s3_port, s3_badge, s3_one_shot}));
 
-  // The carried capability, as `check_carried()`.
+  // The authority, with all that comes before it.
+  logic [4:0] s3_code;
+  always_comb begin
+    if (s3_malformed_q) s3_code = keyway_pkg::VerdictMalformed;
+    else if (s3_spoofed_q) s3_code = keyway_pkg::VerdictSpoofed;
+    else if (s3_slot0_q) s3_code = keyway_pkg::VerdictNoSuchCapability;
+    else if (!(s3_live_q && s3_tag_ok_q)) s3_code = keyway_pkg::VerdictMiss;
+    else if (!(s3_gen_ok_q && s3_owner_ok_q)) s3_code = keyway_pkg::VerdictNoSuchCapability;
+    else if (s3_expires_q && (s3_high_gt_q || (s3_high_eq_q && s3_low_ge_q))) s3_code = keyway_pkg::VerdictExpired;
+    else if (!s3_kind_ok_q || !s3_object_ok_q) s3_code = keyway_pkg::VerdictWrongObject;
+    else if (!s3_rights_ok_q) s3_code = keyway_pkg::VerdictInsufficientRights;
+    else if (s3_outside_q) s3_code = keyway_pkg::VerdictMiss;
+    else s3_code = keyway_pkg::VerdictDelivered;
+  end
+
+  // The carried capability, as `check_carried()`: at clock 3, or at clock 2 where its row stays (Held).
   logic s3_quantum, s3_moves;
   assign s3_quantum = s3_h.type_ == keyway_pkg::TypeQuantum;
   assign s3_moves   = s3_carries_q && (s3_quantum || (s3_grant.flags & keyway_pkg::GrantFlagMove) != '0);
+  logic k_live, k_carries, k_same_slot, k_quantum, k_moves, k_zero_copy, k_linearity, k_amplified;
+  logic [31:0] k_carried, k_tick;
+  logic [15:0] k_link;
+  keyway_pkg::grant_t k_grant;
+  keyway_rtl_pkg::row_t k_c;
+  logic [TagBits-1:0] k_ctag;
+  if (Held) begin : g_compare
+    assign {k_ctag, k_c} = raw_c;
+    assign {k_live, k_carries, k_same_slot, k_tick} = {live_c, s2_carries_q, s2_same_slot_q, s2_tick};
+    assign {k_carried, k_link, k_grant} = {s2_h.carried, s2_link, s2_h.timestamp};
+    assign k_quantum   = s2_h.type_ == keyway_pkg::TypeQuantum;
+    assign k_moves     = k_carries && (k_quantum || (k_grant.flags & keyway_pkg::GrantFlagMove) != '0);
+    assign k_zero_copy = (s2_h.flags & keyway_pkg::FlagZeroCopy) != '0;
+  end else begin : g_compare
+    assign {k_ctag, k_c} = {s3_ctag, s3_c};
+    assign {k_live, k_carries, k_same_slot, k_tick} = {s3_clive_q, s3_carries_q, s3_same_slot_q, s3_tick};
+    assign {k_carried, k_link, k_grant} = {s3_h.carried, s3_link, s3_h.timestamp};
+    assign k_quantum   = s3_quantum;
+    assign k_moves     = s3_moves;
+    assign k_zero_copy = (s3_h.flags & keyway_pkg::FlagZeroCopy) != '0;
+  end
+  assign k_linearity = (k_quantum && !k_c.linear) || ((k_c.linear || k_c.one_shot) && !k_moves) || (k_c.one_shot && k_same_slot);
+  assign k_amplified = !k_moves && (k_grant.rights & ~k_c.rights) != '0;
+  logic unused_k;
+  assign unused_k = ^{k_c, k_grant, k_carried, s3_clive_q, s3_same_slot_q, s3_ctag};
+
+  // Compared: at clock 4, or at clock 3 (Held).
+  logic c_live_q, c_tag_ok_q, c_gen_ok_q, c_owner_ok_q, c_expires_q;
+  logic [3:0] c_gt_q, c_eq_q;  // byte by byte: the moment is later than the expiry, equal
+  logic c_zero_copy_bad_q, c_linearity_q, c_not_grantable_q, c_amplified_q, c_host_q, c_carries_q;
+  logic [11:0] c_next_q;  // the generation after a move
+  logic c_present, c_match, c_expired;
+  logic [4:0] c_code;
+  always_ff @(posedge clk_i) begin
+    c_carries_q <= k_carries;
+    c_live_q <= k_live;
+    c_tag_ok_q <= k_ctag == k_carried[19:IndexBits];
+    c_gen_ok_q <= k_c.generation == k_carried[31:20];
+    c_owner_ok_q <= k_c.owner == k_link;
+    c_next_q <= keyway_rtl_pkg::next_generation(k_c.generation);
+    c_expires_q <= k_c.expiry != '0;
+    for (int unsigned b = 0; b < 4; b++) begin
+      c_gt_q[b] <= k_tick[8*b+:8] > k_c.expiry[8*b+:8];
+      c_eq_q[b] <= k_tick[8*b+:8] == k_c.expiry[8*b+:8];
+    end
+    c_zero_copy_bad_q <= k_zero_copy && k_c.kind != keyway_pkg::KindRegion;
+    c_linearity_q <= k_linearity;
+    c_not_grantable_q <= (k_c.rights & (k_c.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
+                         (k_moves && k_c.root);
+    c_amplified_q <= k_amplified;
+    // A first child, and the move of what may have children, are the host's.
+    c_host_q <= k_moves == k_c.parent;
+  end
+  assign c_present = c_live_q && c_tag_ok_q;
+  assign c_match   = c_gen_ok_q && c_owner_ok_q;
+  assign c_expired = c_expires_q && (c_gt_q[3] || (c_eq_q[3] && (c_gt_q[2] || (c_eq_q[2] && (c_gt_q[1] || (c_eq_q[1] &&
+                     (c_gt_q[0] || c_eq_q[0])))))));
+  always_comb begin
+    if (!c_carries_q) c_code = keyway_pkg::VerdictDelivered;
+    else if (!c_present) c_code = keyway_pkg::VerdictMiss;
+    else if (!c_match) c_code = keyway_pkg::VerdictNoSuchCarried;
+    else if (c_expired) c_code = keyway_pkg::VerdictCarriedExpired;
+    else if (c_zero_copy_bad_q) c_code = keyway_pkg::VerdictWrongObject;
+    else if (c_linearity_q) c_code = keyway_pkg::VerdictLinearity;
+    else if (c_not_grantable_q) c_code = keyway_pkg::VerdictNotGrantable;
+    else if (c_amplified_q) c_code = keyway_pkg::VerdictAmplified;
+    else if (c_host_q) c_code = keyway_pkg::VerdictMiss;
+    else c_code = keyway_pkg::VerdictDelivered;
+  end
 
   // ---- Clock 4: verdict
 
-  logic s4_valid_q, s4_malformed_q, s4_spoofed_q, s4_slot0_q, s4_present_q, s4_match_q, s4_expired_q, s4_wrong_q;
-  logic s4_rights_ok_q, s4_outside_q, s4_carries_q, s4_cpresent_q, s4_cmatch_q, s4_chigh_gt_q, s4_chigh_eq_q;
-  logic s4_clow_ge_q, s4_cexpires_q, s4_zero_copy_bad_q, s4_linearity_q, s4_not_grantable_q, s4_amplified_q;
-  logic s4_chost_q, s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
-  logic s4_forever_q, s4_overflow_q, s4_ehigh_lt_q, s4_ehigh_eq_q, s4_elow_lt_q;
+  logic s4_valid_q, s4_early_q, s4_stop_q, s4_present_q, s4_match_q, s4_carries_q, s4_cstop, s4_cpresent, s4_cmatch;
+  logic s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
+  logic s4_forever_q, s4_overflow_q, s4_cexpires, s4_message_q, s4_fill_q, s4_kill_q, s4_read_q, s4_clear_q;
+  logic [3:0] s4_elt_q;  // byte by byte: the parent's expiry is sooner than the wanted one
+  logic [3:1] s4_eeq_q;  // equal
+  logic [4:0] s4_code_q, s4_ccode;
   logic [2:0] s4_op_q;
   logic [15:0] s4_link, s4_owner;
   logic [PortBits-1:0] s4_port;
@@ -294,14 +433,14 @@ module keyway_pipeline #(
   logic [23:0] s4_sub;
 
   // What the operation ahead did.
-  logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q;
+  logic v_write_q, v_ended_q, v_consume_q, v_clear_q, v_accept_q, v_miss_q, v_push_q;
   logic [IndexBits-1:0] v_windex_q, v_aidx, s4_windex;
   logic [Dests-1:0] v_mask;
   logic [1:0] v_priority;
 
   logic a_stale_end, a_stale, c_stale_end, c_stale;
   logic s3_writes;
-  assign s3_writes = s3_valid_q && s3_op_q != keyway_rtl_pkg::OpMessage && s3_op_q != keyway_rtl_pkg::OpRead;
+  assign s3_writes = s3_valid_q && s3_command_q && s3_op_q != keyway_rtl_pkg::OpRead;
   keyway_hazards #(.IndexBits(IndexBits), .DualRead(DualRead), .Held(Held)) u_hazards (
     .clk_i, .rst_ni, .s3_writes_i(s3_writes), .s3_clears_i(s3_op_q == keyway_rtl_pkg::OpClear),
     .s3_aidx_i(s3_aidx), .s3_cidx_i(s3_h.carried[IndexBits-1:0]),
@@ -342,30 +481,12 @@ module keyway_pipeline #(
   always_ff @(posedge clk_i) begin
     s4_valid_q <= rst_ni && s3_valid_q;
     s4_op_q <= s3_op_q;
-    s4_malformed_q <= s3_malformed_q;
-    s4_spoofed_q <= s3_spoofed_q;
-    s4_slot0_q <= s3_slot0_q;
+    s4_early_q <= s3_malformed_q || s3_spoofed_q || s3_slot0_q;
+    s4_code_q <= s3_code;
+    s4_stop_q <= s3_code != keyway_pkg::VerdictDelivered;
     s4_present_q <= s3_live_q && s3_tag_ok_q;
     s4_match_q <= s3_gen_ok_q && s3_owner_ok_q;
-    s4_expired_q <= s3_expires_q && (s3_high_gt_q || (s3_high_eq_q && s3_low_ge_q));
-    s4_wrong_q <= !s3_kind_ok_q || !s3_object_ok_q;
-    s4_rights_ok_q <= s3_rights_ok_q;
-    s4_outside_q <= s3_outside_q;
     s4_carries_q <= s3_carries_q;
-    s4_cpresent_q <= s3_clive_q && s3_ctag_q == s3_h.carried[19:IndexBits];
-    s4_cmatch_q <= s3_c_q.generation == s3_h.carried[31:20] && s3_c_q.owner == s3_link;
-    s4_cexpires_q <= s3_c_q.expiry != '0;
-    s4_chigh_gt_q <= s3_tick_q[31:16] > s3_c_q.expiry[31:16];
-    s4_chigh_eq_q <= s3_tick_q[31:16] == s3_c_q.expiry[31:16];
-    s4_clow_ge_q <= s3_tick_q[15:0] >= s3_c_q.expiry[15:0];
-    s4_zero_copy_bad_q <= (s3_h.flags & keyway_pkg::FlagZeroCopy) != '0 && s3_c_q.kind != keyway_pkg::KindRegion;
-    s4_linearity_q <= (s3_quantum && !s3_c_q.linear) || ((s3_c_q.linear || s3_c_q.one_shot) && !s3_moves) ||
-                      (s3_c_q.one_shot && s3_same_slot_q);
-    s4_not_grantable_q <= (s3_c_q.rights & (s3_c_q.linear ? keyway_pkg::RightQuantum : keyway_pkg::RightGrant)) == '0 ||
-                          (s3_moves && s3_c_q.root);
-    s4_amplified_q <= !s3_moves && (s3_grant.rights & ~s3_c_q.rights) != '0;
-    // A first child, and the move of what may have children, are the host's.
-    s4_chost_q <= s3_moves == s3_c_q.parent;
     s4_moves_q <= s3_moves;
     s4_creates_q <= s3_call_q || (s3_carries_q && !s3_moves);
     s4_call_q <= s3_call_q;
@@ -375,22 +496,42 @@ module keyway_pipeline #(
     s4_host1_q <= !full1[0];
     // Never later than the parent's; 0 is never.
     s4_forever_q <= s3_grant.lifetime == '0;
-    s4_overflow_q <= s3_wanted_q[32];
-    s4_ehigh_lt_q <= s3_c_q.expiry[31:16] < s3_wanted_q[31:16];
-    s4_ehigh_eq_q <= s3_c_q.expiry[31:16] == s3_wanted_q[31:16];
-    s4_elow_lt_q <= s3_c_q.expiry[15:0] < s3_wanted_q[15:0];
+    s4_overflow_q <= s3_wanted[32];
+    for (int unsigned b = 0; b < 4; b++) begin
+      s4_elt_q[b] <= s3_c.expiry[8*b+:8] < s3_wanted[8*b+:8];
+      if (b > 0) s4_eeq_q[b] <= s3_c.expiry[8*b+:8] == s3_wanted[8*b+:8];
+    end
+    s4_message_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpMessage;
+    s4_fill_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpFill;
+    s4_kill_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpInvalidate;
+    s4_read_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpRead;
+    s4_clear_q <= rst_ni && s3_valid_q && s3_op_q == keyway_rtl_pkg::OpClear;
+  end
+  if (Held) begin : g_ccode
+    logic [4:0] code_q;
+    logic stop_q, expires_q;
+    always_ff @(posedge clk_i) begin
+      code_q <= c_code;
+      stop_q <= c_code != keyway_pkg::VerdictDelivered;
+      expires_q <= c_expires_q;
+    end
+    // Of the operations ahead none can have ended an id.
+    assign {s4_ccode, s4_cstop, s4_cexpires, s4_cpresent, s4_cmatch} = {code_q, stop_q, expires_q, 2'b00};
+  end else begin : g_ccode
+    assign {s4_ccode, s4_cstop, s4_cexpires, s4_cpresent, s4_cmatch} =
+        {c_code, c_code != keyway_pkg::VerdictDelivered, c_expires_q, c_present, c_match};
   end
   keyway_stage #(.Width(256 + 16 + PortBits + 32 + 1 + keyway_rtl_pkg::RowBits + 16 + Dests + 32 + 24 + 32), .Held(Held))
   u_stage4 (
-    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c_q, s3_owner_q, s3_mask_q, s3_tick_q, s3_sub_q,
-                     s3_wanted_q[31:0]}),
+    .clk_i, .data_i({s3_h, s3_link, s3_port, s3_badge, s3_one_shot, s3_c, s3_owner_q, s3_mask_q, s3_tick, s3_sub,
+                     s3_wanted[31:0]}),
     .data_o({s4_h, s4_link, s4_port, s4_badge, s4_one_shot, s4_c, s4_owner, s4_mask, s4_tick, s4_sub, s4_wanted}));
 
   // The row of the authority, or of the command; commands may come directly ahead of a message.
   if (Held) begin : g_aidx
     assign s2_aidx = s2_h.capability[IndexBits-1:0];
-    assign s3_aidx = (s3_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s3_h.capability[IndexBits-1:0];
-    assign s4_aidx = (s4_op_q != keyway_rtl_pkg::OpMessage) ? cmd_slot_i[IndexBits-1:0] : s4_h.capability[IndexBits-1:0];
+    assign s3_aidx = s3_command_q ? cmd_slot_i[IndexBits-1:0] : s3_h.capability[IndexBits-1:0];
+    assign s4_aidx = !s4_message_q ? cmd_slot_i[IndexBits-1:0] : s4_h.capability[IndexBits-1:0];
     assign v_aidx  = v_h.capability[IndexBits-1:0];
     logic unused;
     assign unused = ^{s1_aidx_q, s2_aidx};
@@ -403,39 +544,25 @@ module keyway_pipeline #(
   end
 
   // The row that this operation would write.
-  assign s4_windex = (s4_op_q != keyway_rtl_pkg::OpMessage) ? s4_aidx
+  assign s4_windex = !s4_message_q ? s4_aidx
                      : s4_moves_q ? s4_h.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
 
-  logic c_expired, room, host_room, message, delivered, missed, parents_expiry;
+  logic room, host_room, message, delivered, missed, parents_expiry;
   logic [4:0] check, verdict;
-  assign parents_expiry = s4_forever_q || (s4_cexpires_q && (s4_overflow_q || s4_ehigh_lt_q || (s4_ehigh_eq_q && s4_elow_lt_q)));
-  assign c_expired   = s4_cexpires_q && (s4_chigh_gt_q || (s4_chigh_eq_q && s4_clow_ge_q));
+  assign parents_expiry = s4_forever_q || (s4_cexpires && (s4_overflow_q || s4_elt_q[3] || (s4_eeq_q[3] &&
+                          (s4_elt_q[2] || (s4_eeq_q[2] && (s4_elt_q[1] || (s4_eeq_q[1] && s4_elt_q[0])))))));
   assign room        = v_accept_q ? s4_room1_q : s4_room0_q;
   assign host_room   = v_miss_q ? s4_host1_q : s4_host0_q;
-  assign message     = s4_valid_q && s4_op_q == keyway_rtl_pkg::OpMessage;
+  assign message     = s4_message_q;
 
   always_comb begin
-    if (s4_malformed_q) check = keyway_pkg::VerdictMalformed;
-    else if (s4_spoofed_q) check = keyway_pkg::VerdictSpoofed;
-    else if (s4_slot0_q) check = keyway_pkg::VerdictNoSuchCapability;
+    if (s4_early_q) check = s4_code_q;
     else if (a_stale) check = (a_stale_end && s4_present_q && s4_match_q) ? keyway_pkg::VerdictNoSuchCapability
                                                                            : keyway_pkg::VerdictMiss;
-    else if (!s4_present_q) check = keyway_pkg::VerdictMiss;
-    else if (!s4_match_q) check = keyway_pkg::VerdictNoSuchCapability;
-    else if (s4_expired_q) check = keyway_pkg::VerdictExpired;
-    else if (s4_wrong_q) check = keyway_pkg::VerdictWrongObject;
-    else if (!s4_rights_ok_q) check = keyway_pkg::VerdictInsufficientRights;
-    else if (s4_outside_q) check = keyway_pkg::VerdictMiss;
+    else if (s4_stop_q) check = s4_code_q;
     else if (s4_carries_q && c_stale)
-      check = (c_stale_end && s4_cpresent_q && s4_cmatch_q) ? keyway_pkg::VerdictNoSuchCarried : keyway_pkg::VerdictMiss;
-    else if (s4_carries_q && !s4_cpresent_q) check = keyway_pkg::VerdictMiss;
-    else if (s4_carries_q && !s4_cmatch_q) check = keyway_pkg::VerdictNoSuchCarried;
-    else if (s4_carries_q && c_expired) check = keyway_pkg::VerdictCarriedExpired;
-    else if (s4_carries_q && s4_zero_copy_bad_q) check = keyway_pkg::VerdictWrongObject;
-    else if (s4_carries_q && s4_linearity_q) check = keyway_pkg::VerdictLinearity;
-    else if (s4_carries_q && s4_not_grantable_q) check = keyway_pkg::VerdictNotGrantable;
-    else if (s4_carries_q && s4_amplified_q) check = keyway_pkg::VerdictAmplified;
-    else if (s4_carries_q && s4_chost_q) check = keyway_pkg::VerdictMiss;
+      check = (c_stale_end && s4_cpresent && s4_cmatch) ? keyway_pkg::VerdictNoSuchCarried : keyway_pkg::VerdictMiss;
+    else if (s4_cstop) check = s4_ccode;
     else if (!room) check = keyway_pkg::VerdictFull;
     else if (s4_creates_q && !free_valid_i) check = keyway_pkg::VerdictMiss;
     else check = keyway_pkg::VerdictDelivered;
@@ -443,7 +570,8 @@ module keyway_pipeline #(
   assign missed    = check == keyway_pkg::VerdictMiss && host_room;
   assign verdict   = (check == keyway_pkg::VerdictMiss && !host_room) ? keyway_pkg::VerdictFull : check;
   assign delivered = message && check == keyway_pkg::VerdictDelivered;
-  assign free_pop_o = delivered && s4_creates_q;
+  // Held: one clock later does as well.
+  assign free_pop_o = Held ? v_accept_q && v_creates_q : delivered && s4_creates_q;
 
   // ---- Clock 5: effects
 
@@ -470,22 +598,21 @@ module keyway_pipeline #(
     v_verdict_q <= verdict;
     v_accept_q <= rst_ni && delivered;
     v_miss_q <= rst_ni && message && missed;
+    v_push_q <= rst_ni && (delivered || (message && missed));
     v_moves_q <= s4_moves_q;
     v_creates_q <= s4_creates_q;
     v_call_q <= s4_call_q;
     v_expiry_q <= parents_expiry ? s4_c.expiry : s4_overflow_q ? '1 : s4_wanted;
-    v_new_id_q <= s4_moves_q ? {keyway_rtl_pkg::next_generation(s4_c.generation), s4_h.carried[19:0]} : free_id_i;
+    v_new_id_q <= s4_moves_q ? {c_next_q, s4_h.carried[19:0]} : free_id_i;
     v_windex_q <= s4_windex;
-    v_fill_q <= s4_op_q == keyway_rtl_pkg::OpFill;
-    v_kill_q <= s4_op_q == keyway_rtl_pkg::OpInvalidate;
-    v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) ||
-                 (s4_valid_q && (s4_op_q == keyway_rtl_pkg::OpFill || s4_op_q == keyway_rtl_pkg::OpInvalidate)));
-    v_ended_q <= s4_op_q == keyway_rtl_pkg::OpMessage && s4_moves_q;
+    v_fill_q <= s4_fill_q;
+    v_kill_q <= s4_kill_q;
+    v_write_q <= rst_ni && ((delivered && (s4_moves_q || s4_creates_q)) || s4_fill_q || s4_kill_q);
+    v_ended_q <= s4_message_q && s4_moves_q;
     v_consume_q <= rst_ni && delivered && s4_one_shot;
-    v_clear_q <= rst_ni && s4_valid_q && s4_op_q == keyway_rtl_pkg::OpClear;
+    v_clear_q <= rst_ni && s4_clear_q;
     // A read that raced with a write is done again.
-    v_cmd_done_q <= rst_ni && s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage &&
-                    (s4_op_q != keyway_rtl_pkg::OpRead || !a_stale);
+    v_cmd_done_q <= rst_ni && (s4_fill_q || s4_kill_q || s4_clear_q || (s4_read_q && !a_stale));
   end
 
   always_ff @(posedge clk_i) begin
@@ -494,9 +621,7 @@ module keyway_pipeline #(
       cmd_wait_q <= '0;
     end else begin
       if (take_cmd) cmd_sent_q <= 1'b1;
-      else if (s4_valid_q && s4_op_q != keyway_rtl_pkg::OpMessage && s4_op_q == keyway_rtl_pkg::OpRead && a_stale)
-        cmd_sent_q <= 1'b0;
-      else if (v_cmd_done_q) cmd_sent_q <= 1'b0;
+      else if ((s4_read_q && a_stale) || v_cmd_done_q) cmd_sent_q <= 1'b0;
       cmd_wait_q <= (!cmd_valid_i || take_cmd) ? '0 : (cmd_wait_q == '1) ? cmd_wait_q : cmd_wait_q + 1'b1;
     end
   end
@@ -549,14 +674,15 @@ module keyway_pipeline #(
 `endif
     .clk_i, .rst_ni, .ready_o(table_ready),
     .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
-    .read_c_i(s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage), .addr_c_i(s1_h_q.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
+    .read_c_i(Held ? !slot_free : s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage),
+    .addr_c_i(s1_h.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
     .write_i(v_write_q), .kill_i(v_kill_q), .write_addr_i(v_windex_q), .row_i({v_wtag, v_row}),
     .consume_i(v_consume_q), .consume_addr_i(v_aidx), .clear_i(v_clear_q));
 
   assign valid_o   = v_valid_q;
   assign verdict_o = v_verdict_q;
   assign port_o    = v_port;
-  assign push_o    = v_accept_q || v_miss_q;
+  assign push_o    = v_push_q;
   assign push_mask_o = v_miss_q ? Dests'(1) : v_mask;
   assign push_priority_o = v_h.priority_;
   always_comb begin
@@ -571,7 +697,7 @@ module keyway_pipeline #(
   end
 
   logic unused;
-  assign unused = ^{v_grant, s2_grant, s3_grant, cmd_entry_i};
+  assign unused = ^{v_grant, s1_grant, s2_grant, s3_grant, s4_op_q, cmd_entry_i};
 
 `ifdef FORMAL
   (* anyconst *) logic [IndexBits-1:0] f_slot_a, f_slot_c;

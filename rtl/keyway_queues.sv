@@ -7,8 +7,10 @@
 //   Rate     a push a clock; a copy a clock in and a copy a clock out, of the same destination or not.
 //            Narrow = 1 (one port, OutDepth 1): a header that the port has no room for yet waits in the header RAM's
 //            output, and nothing else is on its way then.
+//            Narrow also takes a message only every 7 clocks, and push_mask_i without bit 0 a clock before push_i.
 //   Slots    4 * Dests * Depth headers: each queue has its own places, so a full queue never takes anything from
-//            another, and neither the free list nor the expander's FIFO can run out.
+//            another, and neither the free list nor the expander's FIFO can run out. Narrow: twice that, because the
+//            header that waits for the port has left its queue and still has its slot.
 //
 // A header lies in the RAM once, however many destinations it has. Each copy's ring entry carries the number of copies,
 // a second small RAM counts those that have left, and the last one frees the slot.
@@ -21,7 +23,7 @@ module keyway_queues #(
   parameter bit          Narrow = 1'b0,
   localparam int unsigned Dests = 1 << DestBits,
   localparam int unsigned PosBits = Depth == 1 ? 1 : $clog2(Depth),
-  localparam int unsigned SlotBits = DestBits + 2 + (Depth == 1 ? 0 : PosBits)
+  localparam int unsigned SlotBits = DestBits + 2 + (Depth == 1 ? 0 : PosBits) + (Narrow ? 1 : 0)
 ) (
   input  logic                    clk_i,
   input  logic                    rst_ni,
@@ -49,12 +51,11 @@ module keyway_queues #(
   output logic [1:0]              arrive_level_o
 );
   localparam int unsigned RingBits = DestBits + 2 + PosBits;
-  localparam int unsigned CopyBits = DestBits + 1;
 
   // ---- Free list, filled after reset
 
   logic [SlotBits:0] init_q;
-  logic starting, free_valid, free_busy, free_back;
+  logic starting, free_valid, free_busy, free_back, free_pop;
   logic [SlotBits-1:0] free_slot, back_slot;
   assign starting = !init_q[SlotBits];
   assign ready_o  = !starting;
@@ -64,10 +65,21 @@ module keyway_queues #(
   end
 
   logic store;
-  assign store = push_i && push_mask_i != '0;
+  if (Narrow) begin : g_store
+    logic some_q;
+    always_ff @(posedge clk_i) some_q <= push_mask_i != '0;
+    assign store = push_i && (push_mask_i[0] || some_q);
+  end else begin : g_store
+    assign store = push_i && push_mask_i != '0;
+  end
   keyway_fifo #(.Width(SlotBits), .AddrBits(SlotBits)) u_free (
     .clk_i, .rst_ni, .push_i(starting || free_back), .data_i(starting ? init_q[SlotBits-1:0] : back_slot),
-    .busy_o(free_busy), .valid_o(free_valid), .data_o(free_slot), .pop_i(store));
+    .busy_o(free_busy), .valid_o(free_valid), .data_o(free_slot), .pop_i(free_pop));
+  if (Narrow) begin : g_pop
+    always_ff @(posedge clk_i) free_pop <= rst_ni && store;
+  end else begin : g_pop
+    assign free_pop = store;
+  end
 
   // ---- Headers. A version that was checked, the sender's upper half and the length's upper bits are zero anyway.
 
@@ -77,72 +89,100 @@ module keyway_queues #(
                    push_header_i.receiver, push_header_i.sender[15:0], push_header_i.length[12:0],
                    push_header_i.flags, push_header_i.priority_, push_header_i.type_};
   keyway_ram #(.Width(233), .AddrBits(SlotBits)) u_headers (
-    .clk_i, .we_i(store), .waddr_i(free_slot), .wdata_i(stored), .raddr_i(fetch_slot), .rdata_o(fetched));
+    .clk_i, .we_i(push_i), .waddr_i(free_slot), .wdata_i(stored), .raddr_i(fetch_slot), .rdata_o(fetched));
 
   logic unused;
   assign unused = ^{push_header_i.version, push_header_i.sender[31:16], push_header_i.length[15:13], free_valid, free_busy};
 
   // ---- Expander: one copy a clock
 
-  localparam int unsigned TaskBits = Dests + CopyBits + 2 + SlotBits;
-  logic [TaskBits-1:0] push_task, fifo_task, next_task;
-  logic [CopyBits-1:0] copies;
-  logic fifo_valid, fifo_busy, fifo_pop, next_valid, next_taken, task_valid_q, last_copy;
-  logic [TaskBits-1:0] task_q;
-  logic [Dests-1:0] todo, todo_first;
+  // Beside each copy travels how many others there are. first is where the copy of this clock goes.
+  localparam int unsigned TaskBits = DestBits + 2 + SlotBits;
+  logic [TaskBits-1:0] push_task, task_q;
+  logic [DestBits-1:0] others, task_others, counted;
+  logic [1:0] task_level;
+  logic [SlotBits-1:0] task_slot;
+  logic [Dests-1:0] first;
+  logic task_valid_q;
+  assign push_task = {others, push_priority_i, free_slot};
+  assign {task_others, task_level, task_slot} = task_q;
 
   always_comb begin
-    copies = '0;
-    for (int unsigned d = 0; d < Dests; d++) copies = copies + CopyBits'(push_mask_i[d]);
+    counted = '1;  // one less than the bits of the mask
+    for (int unsigned d = 0; d < Dests; d++) counted = counted + DestBits'(push_mask_i[d]);
   end
-  assign push_task = {push_mask_i, copies, push_priority_i, free_slot};
+  function automatic logic [Dests-1:0] first_of(logic [Dests-1:0] mask);
+    for (int unsigned d = 0; d < Dests; d++) first_of[d] = mask[d] && (mask & ((Dests'(1) << d) - 1'b1)) == '0;
+  endfunction
 
-  // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
-  assign next_valid = fifo_valid || (store && !fifo_busy);
-  assign next_task  = fifo_valid ? fifo_task : push_task;
-  assign next_taken = !task_valid_q || last_copy;
-  assign fifo_pop   = fifo_valid && next_taken;
-  keyway_fifo #(.Width(TaskBits), .AddrBits(SlotBits)) u_tasks (
-    .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i(push_task), .busy_o(fifo_busy),
-    .valid_o(fifo_valid),
-    .data_o(fifo_task), .pop_i(fifo_pop));
-
-  assign todo       = task_q[TaskBits-1-:Dests];
-  assign todo_first = todo & (~todo + 1'b1);
-  assign last_copy  = todo == todo_first;
-  always_ff @(posedge clk_i) begin
-    if (!rst_ni) begin
-      task_valid_q <= 1'b0;
-    end else if (next_taken) begin
-      task_valid_q <= next_valid;
+  if (Narrow && Dests <= 8) begin : g_at_once
+    // Messages come at least 7 clocks apart and have at most 7 copies: the one before is always done.
+    logic [DestBits-1:0] counted_q;
+    logic [Dests-1:0] ahead_q, first_q, rest_q, next;
+    assign next   = first_of(rest_q);
+    assign first  = first_q;
+    assign others = push_mask_i[0] ? '0 : counted_q;
+    always_ff @(posedge clk_i) begin
+      counted_q <= counted;
+      ahead_q <= first_of(push_mask_i);
+      task_valid_q <= rst_ni && (store || rest_q != '0);
+      if (store) task_q <= push_task;
+      if (!rst_ni) begin
+        rest_q <= '0;
+      end else if (store) begin
+        first_q <= push_mask_i[0] ? Dests'(1) : ahead_q;
+        rest_q <= push_mask_i[0] ? '0 : push_mask_i & ~ahead_q;
+      end else begin
+        first_q <= next;
+        rest_q <= rest_q & ~next;
+      end
     end
-    if (next_taken) task_q <= next_task;
-    else task_q[TaskBits-1-:Dests] <= todo & ~todo_first;
+`ifdef FORMAL
+    always_ff @(posedge clk_i) if (rst_ni && store) a_expander_free : assert (rest_q == '0);
+`endif
+  end else begin : g_waiting
+    logic fifo_valid, fifo_busy, fifo_pop, next_valid, next_taken;
+    logic [Dests+TaskBits-1:0] fifo_task, next_task;
+    logic [Dests-1:0] todo_q;
+    // Straight to the expander when nobody waits before it, be it on the way out of the FIFO's RAM.
+    assign next_valid = fifo_valid || (store && !fifo_busy);
+    assign next_task  = fifo_valid ? fifo_task : {push_mask_i, push_task};
+    assign next_taken = !task_valid_q || todo_q == first;
+    assign fifo_pop   = fifo_valid && next_taken;
+    assign first      = first_of(todo_q);
+    assign others     = counted;
+    keyway_fifo #(.Width(Dests + TaskBits), .AddrBits(SlotBits)) u_tasks (
+      .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i({push_mask_i, push_task}),
+      .busy_o(fifo_busy), .valid_o(fifo_valid), .data_o(fifo_task), .pop_i(fifo_pop));
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        task_valid_q <= 1'b0;
+      end else if (next_taken) begin
+        task_valid_q <= next_valid;
+      end
+      if (next_taken) {todo_q, task_q} <= next_task;
+      else todo_q <= todo_q & ~first;
+    end
   end
-
-  logic [1:0] task_level;
-  logic [CopyBits-1:0] task_copies;
-  logic [SlotBits-1:0] task_slot;
-  assign {task_copies, task_level, task_slot} = task_q[TaskBits-Dests-1:0];
 
   // ---- Rings
 
   logic [Dests-1:0] has_some, select_q;
-  logic [Dests*2-1:0] levels;
+  logic [Dests*2-1:0] levels, nexts;
   logic [Dests*PosBits-1:0] positions, arrive_positions;
-  logic [CopyBits+SlotBits-1:0] ring_entry;
+  logic [DestBits+SlotBits-1:0] ring_entry;
   logic [DestBits-1:0] arrive_dest, depart_dest;
   logic [PosBits-1:0] arrive_pos, depart_pos;
   logic [1:0] depart_level;
 
   for (genvar d = 0; d < Dests; d++) begin : g_dest
     logic [4*Depth-1:0] occupied;
-    keyway_destination #(.Depth(Depth)) u_dest (
+    keyway_destination #(.Depth(Depth), .Early(Narrow)) u_dest (
       .clk_i, .rst_ni,
       .reserve_i(push_i && push_mask_i[d]), .reserve_level_i(push_priority_i),
-      .arrive_i(task_valid_q && todo_first[d]), .arrive_level_i(task_level),
+      .arrive_i(task_valid_q && first[d]), .arrive_level_i(task_level),
       .arrive_pos_o(arrive_positions[d*PosBits+:PosBits]),
-      .select_i(select_q[d]), .ready_o(has_some[d]), .level_o(levels[d*2+:2]), .pos_o(positions[d*PosBits+:PosBits]),
+      .select_i(select_q[d]), .ready_o(has_some[d]), .next_o(nexts[d*2+:2]), .level_o(levels[d*2+:2]), .pos_o(positions[d*PosBits+:PosBits]),
       .occupied_o(occupied));
     for (genvar p = 0; p < 4; p++) begin : g_level
       assign occupied_o[(p*Dests+d)*Depth+:Depth] = occupied[p*Depth+:Depth];
@@ -156,33 +196,50 @@ module keyway_queues #(
     depart_pos = '0;
     depart_level = '0;
     for (int unsigned d = 0; d < Dests; d++) begin
-      arrive_dest = arrive_dest | (DestBits'(d) & {DestBits{todo_first[d]}});
-      arrive_pos = arrive_pos | (arrive_positions[d*PosBits+:PosBits] & {PosBits{todo_first[d]}});
+      arrive_dest = arrive_dest | (DestBits'(d) & {DestBits{first[d]}});
+      arrive_pos = arrive_pos | (arrive_positions[d*PosBits+:PosBits] & {PosBits{first[d]}});
       depart_dest = depart_dest | (DestBits'(d) & {DestBits{select_q[d]}});
       depart_pos = depart_pos | (positions[d*PosBits+:PosBits] & {PosBits{select_q[d]}});
       depart_level = depart_level | (levels[d*2+:2] & {2{select_q[d]}});
     end
   end
 
-  keyway_ram #(.Width(CopyBits + SlotBits), .AddrBits(RingBits)) u_rings (
+  keyway_ram #(.Width(DestBits + SlotBits), .AddrBits(RingBits)) u_rings (
     .clk_i, .we_i(task_valid_q), .waddr_i({arrive_dest, task_level, arrive_pos}),
-    .wdata_i({task_copies, task_slot}), .raddr_i({depart_dest, depart_level, depart_pos}), .rdata_o(ring_entry));
+    .wdata_i({task_others, task_slot}), .raddr_i({depart_dest, depart_level, depart_pos}), .rdata_o(ring_entry));
 
   // ---- Choose a destination, in turn among those whose port has a place
 
   logic [Ports-1:0] port_free, port_of_dest[Dests];
   logic [Dests-1:0] request, chosen;
+  logic ring_valid_q;
+  logic [DestBits-1:0] ring_dest_q;
   for (genvar d = 0; d < Dests; d++) begin : g_request
     assign request[d] = has_some[d] && port_free[d%Ports];
     assign port_of_dest[d] = Ports'(1) << (d % Ports);
   end
-  keyway_rr_arbiter #(.Width(Dests)) u_choose (
-    .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
+  if (Narrow) begin : g_choose
+    // As the arbiter, but departures are so far apart that its state may follow a clock later.
+    logic [Dests-1:0] mask_q, upper;
+    assign upper  = has_some & mask_q;
+    assign chosen = (upper != '0 ? first_of(upper) : first_of(has_some)) & {Dests{port_free[0]}};
+    always_ff @(posedge clk_i) begin
+      if (!rst_ni) begin
+        mask_q <= '0;
+      end else if (ring_valid_q) begin
+        for (int unsigned d = 0; d < Dests; d++) mask_q[d] <= 32'(ring_dest_q) < d;
+      end
+    end
+  end else begin : g_choose
+    keyway_rr_arbiter #(.Width(Dests)) u_choose (
+      .clk_i, .rst_ni, .enable_i(1'b1), .request_i(request), .grant_o(chosen));
+  end
 
-  logic depart, ring_valid_q, fetch_valid_q, leaves, waits;
-  logic [DestBits-1:0] ring_dest_q, fetch_dest_q;
+  logic depart, fetch_valid_q, leaves, waits;
+  logic [DestBits-1:0] fetch_dest_q;
   logic [SlotBits-1:0] count_slot_q;
-  assign depart = (select_q & has_some) != '0;
+  // Narrow: when the port has a place, departures are so far apart that has_some is never outdated.
+  assign depart = (select_q & (has_some | {Dests{Narrow}})) != '0;
   assign leaves = fetch_valid_q && (!Narrow || out_ready_i);
   assign waits  = fetch_valid_q && !leaves;
   always_ff @(posedge clk_i) begin
@@ -198,9 +255,24 @@ module keyway_queues #(
     ring_dest_q <= depart_dest;
     if (!waits) fetch_dest_q <= ring_dest_q;
   end
-  assign depart_o = depart;
-  assign depart_dest_o = depart_dest;
-  assign depart_level_o = depart_level;
+  // Said in the clock in which it is decided.
+  if (Narrow) begin : g_decided
+    always_comb begin
+      depart_dest_o = '0;
+      depart_level_o = '0;
+      for (int unsigned d = 0; d < Dests; d++) begin
+        depart_dest_o = depart_dest_o | (DestBits'(d) & {DestBits{chosen[d]}});
+        depart_level_o = depart_level_o | (nexts[d*2+:2] & {2{chosen[d]}});
+      end
+    end
+    assign depart_o = chosen != '0;
+  end else begin : g_decided
+    assign depart_o = depart;
+    assign depart_dest_o = depart_dest;
+    assign depart_level_o = depart_level;
+    logic unused_nexts;
+    assign unused_nexts = ^nexts;
+  end
   assign arrive_o = task_valid_q;
   assign arrive_dest_o = arrive_dest;
   assign arrive_level_o = task_level;
@@ -213,8 +285,8 @@ module keyway_queues #(
     take = '0;
     back = '0;
     for (int unsigned d = 0; d < Dests; d++) begin
-      take = take | (port_of_dest[d] & {Ports{chosen[d]}});
-      back = back | (port_of_dest[d] & {Ports{select_q[d] && !has_some[d]}});
+      take = take | (port_of_dest[d] & {Ports{Narrow ? request[d] : chosen[d]}});
+      back = back | (port_of_dest[d] & {Ports{!Narrow && select_q[d] && !has_some[d]}});
     end
   end
   for (genvar p = 0; p < Ports; p++) begin : g_places
@@ -229,23 +301,38 @@ module keyway_queues #(
 
   // ---- Read the header; count the copies that have left
 
-  logic [CopyBits-1:0] left_ram, left, left_next, left_q, count_copies_q;
-  logic same_q, last_left;
+  logic [DestBits-1:0] left_ram, left, left_next, left_q, count_others_q;
+  logic same_q, last_left, left_we;
+  logic [SlotBits-1:0] left_slot;
+  logic [DestBits-1:0] left_data;
   assign fetch_slot = waits ? count_slot_q : ring_entry[SlotBits-1:0];
-  assign left      = same_q ? left_q : left_ram;
-  assign last_left = left + 1'b1 == count_copies_q;
+  assign left      = (same_q && !Narrow) ? left_q : left_ram;
+  assign last_left = left == count_others_q;
   assign left_next = last_left ? '0 : left + 1'b1;
   always_ff @(posedge clk_i) begin
     count_slot_q <= fetch_slot;
-    if (!waits) count_copies_q <= ring_entry[SlotBits+:CopyBits];
+    if (!waits) count_others_q <= ring_entry[SlotBits+:DestBits];
     same_q <= leaves && count_slot_q == fetch_slot;  // being written in this clock
     left_q <= left_next;
   end
-  keyway_ram #(.Width(CopyBits), .AddrBits(SlotBits)) u_left (
-    .clk_i, .we_i(starting || leaves), .waddr_i(starting ? init_q[SlotBits-1:0] : count_slot_q),
-    .wdata_i(starting ? '0 : left_next), .raddr_i(fetch_slot), .rdata_o(left_ram));
-  assign free_back = leaves && last_left;
-  assign back_slot = count_slot_q;
+  keyway_ram #(.Width(DestBits), .AddrBits(SlotBits)) u_left (
+    .clk_i, .we_i(starting || left_we), .waddr_i(starting ? init_q[SlotBits-1:0] : left_slot),
+    .wdata_i(starting ? '0 : left_data), .raddr_i(fetch_slot), .rdata_o(left_ram));
+  if (Narrow) begin : g_back
+    always_ff @(posedge clk_i) begin
+      left_we <= rst_ni && leaves;
+      free_back <= rst_ni && leaves && last_left;
+      back_slot <= count_slot_q;
+    end
+    assign left_slot = back_slot;
+    assign left_data = left_q;
+  end else begin : g_back
+    assign left_we   = leaves;
+    assign left_slot = count_slot_q;
+    assign left_data = left_next;
+    assign free_back = leaves && last_left;
+    assign back_slot = count_slot_q;
+  end
 
   keyway_pkg::header_t out;
   always_comb begin

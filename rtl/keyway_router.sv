@@ -99,13 +99,13 @@ module keyway_router #(
   // The registers survive a soft reset; all else starts anew.
   always_ff @(posedge clk_i) rst_n_q <= rst_ni && !soft_reset;
 
-  logic [Ports-1:0] port_enable, port_reset, in_frame, stopped, hdr_valid, hdr_bad, hdr_pop;
+  logic [Ports-1:0] port_enable, port_reset, in_frame, soon, stopped, hdr_valid, hdr_bad, hdr_pop;
   logic [Ports*16-1:0] port_sender;
   logic [Ports*256-1:0] hdr;
   for (genvar p = 0; p < Ports; p++) begin : g_in
     keyway_stream_in #(.DataBits(DataBits), .Buffered(Ports > 1)) u_in (
       .clk_i, .rst_ni(rst_n_q), .enable_i(port_enable[p]), .reset_port_i(port_reset[p]),
-      .in_frame_o(in_frame[p]), .stopped_o(stopped[p]),
+      .in_frame_o(in_frame[p]), .soon_o(soon[p]), .stopped_o(stopped[p]),
       .tvalid_i(s_axis_tvalid_i[p]), .tready_o(s_axis_tready_o[p]), .tdata_i(s_axis_tdata_i[p*DataBits+:DataBits]),
       .tlast_i(s_axis_tlast_i[p]),
       .valid_o(hdr_valid[p]), .bad_o(hdr_bad[p]), .header_o(hdr[p*256+:256]), .pop_i(hdr_pop[p]));
@@ -139,7 +139,8 @@ module keyway_router #(
                     .Held(Narrow))
   u_pipeline (
     .clk_i, .rst_ni(rst_n_q), .enable_i(enable && queues_ready),
-    .hdr_valid_i(hdr_valid), .hdr_bad_i(hdr_bad), .hdr_i(hdr), .hdr_pop_o(hdr_pop), .port_sender_i(port_sender),
+    .hdr_valid_i(hdr_valid), .hdr_bad_i(hdr_bad), .hdr_i(hdr), .hdr_pop_o(hdr_pop), .hdr_soon_i(soon),
+    .port_sender_i(port_sender),
     .cmd_valid_i(cmd_valid), .cmd_op_i(cmd_op), .cmd_slot_i(cmd_slot), .cmd_entry_i(cmd_entry), .cmd_done_o(cmd_done),
     .cmd_capture_o(cmd_capture), .cmd_row_o(cmd_row), .cmd_live_o(cmd_live), .cmd_tag_o(cmd_tag),
     .route_we_i(route_we), .route_addr_i(route_addr), .route_owner_i(route_owner), .route_mask_i(route_mask),

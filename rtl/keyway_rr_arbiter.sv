@@ -13,11 +13,16 @@ module keyway_rr_arbiter #(
   output logic [Width-1:0] grant_o     // one-hot or zero
 );
   // mask_q has the bits above the last one served.
-  logic [Width-1:0] mask_q, upper, upper_first, first, chosen;
+  logic [Width-1:0] mask_q, mask, upper, upper_first, first, chosen;
 
   assign upper       = request_i & mask_q;
-  assign upper_first = upper & (~upper + 1'b1);
-  assign first       = request_i & (~request_i + 1'b1);
+  // Not by `x & -x`, which would be a carry chain.
+  for (genvar i = 0; i < Width; i++) begin : g_bit
+    localparam logic [Width-1:0] Below = (Width'(1) << i) - 1'b1;
+    assign upper_first[i] = upper[i] && (upper & Below) == '0;
+    assign first[i]       = request_i[i] && (request_i & Below) == '0;
+    assign mask[i]        = (chosen & Below) != '0;
+  end
   assign chosen      = (upper != '0) ? upper_first : first;
   assign grant_o     = enable_i ? chosen : '0;
 
@@ -25,7 +30,7 @@ module keyway_rr_arbiter #(
     if (!rst_ni) begin
       mask_q <= '0;
     end else if (enable_i && request_i != '0) begin
-      mask_q <= ~(chosen | (chosen - 1'b1));
+      mask_q <= mask;
     end
   end
 endmodule

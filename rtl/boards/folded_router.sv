@@ -3,9 +3,9 @@
 // docs/rtl.md. Of an HX8K it takes the larger part by itself; a bridge to a host comes in the place of the fold.
 
 module folded_router #(
-  parameter int unsigned IndexBits = 4,
-  parameter int unsigned DestBits = 2,
-  parameter int unsigned Depth = 1
+  parameter int unsigned IndexBits = 8,
+  parameter int unsigned DestBits = 3,
+  parameter int unsigned Depth = 4
 ) (
   input  logic clk_i,
   input  logic rst_ni,

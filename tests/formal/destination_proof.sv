@@ -15,7 +15,7 @@ module destination_proof #(
   (* anyconst *) logic [1:0] level;
   logic started = 1'b0, rst_n, ready, departs, mine;
   logic [PosBits-1:0] arrive_pos, pos;
-  logic [1:0] chosen;
+  logic [1:0] chosen, next;
   logic [4*Depth-1:0] occupied;
   logic [Depth-1:0] held, room_for;
   logic [3:0] in_q, there_q, out_q;  // reserved, arrived, departed at the watched level
@@ -25,7 +25,7 @@ module destination_proof #(
 
   keyway_destination #(.Depth(Depth)) u_destination (
     .clk_i, .rst_ni(rst_n), .reserve_i, .reserve_level_i, .arrive_i, .arrive_level_i, .arrive_pos_o(arrive_pos),
-    .select_i, .ready_o(ready), .level_o(chosen), .pos_o(pos), .occupied_o(occupied));
+    .select_i, .ready_o(ready), .next_o(next), .level_o(chosen), .pos_o(pos), .occupied_o(occupied));
 
   assign held = occupied[level*Depth+:Depth];
   assign room_for = occupied[reserve_level_i*Depth+:Depth];

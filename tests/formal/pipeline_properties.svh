@@ -109,7 +109,7 @@ assign f_moves   = f_carries && (f_quantum || (v_grant.flags & keyway_pkg::Grant
 assign f_creates = f_call || (f_carries && !f_moves);
 assign f_kind    = f_event ? keyway_pkg::KindTopic : f_reply ? keyway_pkg::KindReply : keyway_pkg::KindEndpoint;
 assign f_need    = (f_call && !f_event && !f_reply) ? keyway_pkg::RightExecute : keyway_pkg::RightWrite;
-keyway_header_check u_f_check (.header_i(v_h), .ok_o(f_form_ok));
+keyway_header_check u_f_check (.header_i(v_h), .carries_i(f_carries), .ok_o(f_form_ok));
 logic f_sender_ok;
 assign f_sender_ok = v_h.sender == '0 || v_h.sender == {16'd0, v_link};
 

@@ -15,7 +15,7 @@ module stream_in_proof #(
 );
   localparam int unsigned Beats = DataBits >= 256 ? 1 : 256 / DataBits;
   localparam int unsigned BitsOf = 2 * Beats;
-  logic started = 1'b0, rst_n, ready, valid, bad, in_frame, stopped;
+  logic started = 1'b0, rst_n, ready, valid, bad, in_frame, soon, stopped;
   logic [DataBits-1:0] data;
   logic [255:0] header;
   always_ff @(posedge clk_i) started <= 1'b1;
@@ -23,7 +23,7 @@ module stream_in_proof #(
   assign data = DataBits'(data_i);
 
   keyway_stream_in #(.DataBits(DataBits), .Buffered(Buffered)) u_in (
-    .clk_i, .rst_ni(rst_n), .enable_i, .reset_port_i, .in_frame_o(in_frame), .stopped_o(stopped), .tvalid_i(valid_i),
+    .clk_i, .rst_ni(rst_n), .enable_i, .reset_port_i, .in_frame_o(in_frame), .soon_o(soon), .stopped_o(stopped), .tvalid_i(valid_i),
     .tready_o(ready), .tdata_i(data), .tlast_i(last_i), .valid_o(valid), .bad_o(bad), .header_o(header), .pop_i);
 
   // The model: where in the frame we are, what came of it so far, and what is owed to the reader.
