@@ -120,6 +120,29 @@ Result<std::unique_ptr<Transport>> SimulatedBoard::open(const Found& found) {
 
 void SimulatedBoard::wait_for_change(milliseconds /*timeout*/) {}
 
+std::optional<std::vector<std::byte>> SimulatedBoard::usb_control(const Fx2::Setup& setup,
+                                                                  std::span<const std::byte> out) {
+    const bool to_host = (setup[0] & 0x80U) != 0;
+    if ((setup[0] & 0x60U) != 0x40U) {
+        return chip_ ? chip_->control(setup, out) : std::nullopt;
+    }
+    std::vector<std::byte> in(to_host ? setup[6] | setup[7] << 8U : 0U);
+    const auto done = control(setup[0], UsbRequest{setup[1]}, static_cast<std::uint16_t>(setup[2] | setup[3] << 8U),
+                              out, in);
+    if (!done) {
+        return std::nullopt;
+    }
+    in.resize(to_host ? *done : 0);
+    return in;
+}
+
+std::vector<std::byte> SimulatedBoard::usb_in(std::size_t most) {
+    const auto end = to_host_.begin() + static_cast<std::ptrdiff_t>(std::min(most, to_host_.size()));
+    std::vector<std::byte> bytes(to_host_.begin(), end);
+    to_host_.erase(to_host_.begin(), end);
+    return bytes;
+}
+
 Result<std::size_t> SimulatedBoard::control(std::uint8_t type, UsbRequest request, std::uint16_t value,
                                             std::span<const std::byte> out, std::span<std::byte> in) {
     if (faults.controls_until_unplug != 0 && --faults.controls_until_unplug == 0) {

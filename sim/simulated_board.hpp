@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 
@@ -47,6 +48,16 @@ class SimulatedBoard : public device::Usb {
         bool comes_back = true;         ///< after its firmware was started
         unsigned lists_until_back = 0;  ///< looks at the bus until it is seen again
     } faults;
+
+    // As the wire sees it, for a test that stands below libusb.
+
+    /// A control transfer of any type. Nothing: it was stalled.
+    std::optional<std::vector<std::byte>> usb_control(const Fx2::Setup& setup, std::span<const std::byte> out);
+    void usb_out(std::span<const std::byte> bytes) { fpga_takes(bytes); }
+    /// Bytes for the host, at most `most`; empty when there are none.
+    std::vector<std::byte> usb_in(std::size_t most);
+    [[nodiscard]] Power power() const { return power_; }
+    [[nodiscard]] unsigned generation() const { return generation_; }
 
     void unplug();
     void plug_in(Power power);

@@ -53,6 +53,9 @@ int run(int argc, char** argv) {
     tool::add_graph_command(app, session);
     tool::add_authority_commands(app, session);
     tool::add_audit_commands(app, session);
+#ifdef KEYWAY_WITH_USB
+    tool::add_device_commands(app, session);
+#endif
     tool::add_demo_command(app, session);
     app.footer(
         "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no router, 4 too late, 5 peer gone, 6 file or "
