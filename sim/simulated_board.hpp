@@ -52,7 +52,8 @@ class SimulatedBoard : public device::Usb {
     // As the wire sees it, for a test that stands below libusb.
 
     /// A control transfer of any type. Nothing: it was stalled.
-    std::optional<std::vector<std::byte>> usb_control(const Fx2::Setup& setup, std::span<const std::byte> out);
+    std::optional<std::vector<std::byte>> usb_control(const Fx2::Setup& setup,
+                                                      std::span<const std::byte> out);
     void usb_out(std::span<const std::byte> bytes) { fpga_takes(bytes); }
     /// Bytes for the host, at most `most`; empty when there are none.
     std::vector<std::byte> usb_in(std::size_t most);
