@@ -28,7 +28,7 @@ const manual::Page kPage{
                    {"3", "No router, or it ended"},
                    {"4", "Too late: the time given by --timeout passed"},
                    {"5", "The other side ended before it answered, or gave the call up"},
-                   {"6", "Trouble with a file or the operating system"}},
+                   {"6", "Trouble with a file, a board or the operating system"}},
     .environment = {{"KEYWAY_SOCKET", "The router's socket, unless --socket says it"},
                     {"NO_COLOR", "No colours, whatever it is set to"}},
     .files = {{"/run/keyway/router.sock", "The router's socket, unless told otherwise"},
