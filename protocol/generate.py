@@ -16,7 +16,8 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTE = "Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this."
 STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Slice", "frame": "Frame",
-           "trace_head": "TraceHead"}
+           "link_identity": "LinkIdentity", "link_delivery": "LinkDelivery", "link_event": "LinkEvent",
+           "link_access": "LinkAccess", "link_acknowledge": "LinkAcknowledge", "board_status": "BoardStatus", "board_statistics": "BoardStatistics", "trace_head": "TraceHead"}
 
 
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
@@ -85,6 +86,9 @@ def c_header(spec):
         for value in enum["values"]:
             out += [f"/* {value['doc']} */",
                     f"#define KEYWAY_{name.upper()}_{value['name'].upper()} {value['value']}"]
+    out += ["", f"/* {spec['usb']['doc']} */"]
+    for item in spec["usb"]["items"]:
+        out += [f"/* {item['doc']} */", f"#define KEYWAY_USB_{item['name'].upper()} 0x{item['value']:04X}"]
     out += ["", f"/* {spec['registers']['doc']} */"]
     for reg in spec["registers"]["items"]:
         out += [f"/* {reg['access']}: {reg['doc']} */",
@@ -167,6 +171,11 @@ def cpp_header(spec):
                 f"inline constexpr std::size_t k{camel(name)}Count = {len(enum['values'])};", ""]
     for struct, name in STRUCTS.items():
         out += cpp_struct(name, spec[struct])
+    out += [f"/// {spec['usb']['doc']}", "namespace usb {"]
+    for item in spec["usb"]["items"]:
+        out += [f"/// {item['doc']}",
+                f"inline constexpr std::uint16_t k{camel(item['name'])} = 0x{item['value']:04X};"]
+    out += ["}  // namespace usb", ""]
     out += [f"/// {spec['registers']['doc']}", "namespace reg {"]
     for reg in spec["registers"]["items"]:
         out += [f"/// {reg['access']}: {reg['doc']}",
@@ -340,6 +349,9 @@ def reference(spec):
         out += table(["value", "name", "meaning"] + (["what to do"] if remedy else []),
                      [[form(v["value"]), f"`{v['name']}`", v["doc"]] + ([v["remedy"]] if remedy else [])
                       for v in enum["values"]])
+    out += ["## USB", "", spec["usb"]["doc"], ""]
+    out += table(["name", "value", "meaning"],
+                 [[f"`{i['name']}`", f"0x{i['value']:04X}", i["doc"]] for i in spec["usb"]["items"]])
     out += ["## Registers", "", spec["registers"]["doc"], ""]
     out += table(["offset", "register", "access", "meaning"],
                  [[f"0x{r['offset']:03X}", f"`{r['name']}`", r["access"], r["doc"]]

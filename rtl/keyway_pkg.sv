@@ -31,6 +31,8 @@ package keyway_pkg;
   localparam int unsigned FullFidelity = 1000000000;
   // Largest shared region, in bytes.
   localparam int unsigned RegionBytes = 1073741824;
+  // Longest body of a frame: delivery word, header and payload.
+  localparam int unsigned FrameBodyBytes = 4136;
   // Longest name of an endpoint or topic, in bytes.
   localparam int unsigned NameBytes = 63;
   // A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -130,6 +132,18 @@ package keyway_pkg;
   localparam logic [7:0] StatusDeclined = 8'h5F;
   localparam logic [7:0] StatusAborted = 8'h60;
   localparam logic [7:0] StatusNoSuchSubscription = 8'h5A;
+  localparam logic [7:0] StatusNoDevice = 8'h6E;
+  localparam logic [7:0] StatusDevicePermission = 8'h6F;
+  localparam logic [7:0] StatusDeviceBusy = 8'h70;
+  localparam logic [7:0] StatusDeviceGone = 8'h71;
+  localparam logic [7:0] StatusForeignDevice = 8'h72;
+  localparam logic [7:0] StatusDeviceOlder = 8'h73;
+  localparam logic [7:0] StatusDeviceNewer = 8'h74;
+  localparam logic [7:0] StatusDeviceRefused = 8'h75;
+  localparam logic [7:0] StatusDeviceGarbled = 8'h76;
+  localparam logic [7:0] StatusDeviceSilent = 8'h77;
+  localparam logic [7:0] StatusFpgaEmpty = 8'h78;
+  localparam logic [7:0] StatusBadImage = 8'h79;
   localparam logic [7:0] StatusShuttingDown = 8'h51;
 
   // What the router tells a process on its notice ring.
@@ -182,6 +196,29 @@ package keyway_pkg;
   localparam logic [7:0] UsbRequestStatus = 8'hB5;
   localparam logic [7:0] UsbRequestStatistics = 8'hB6;
 
+  // What a frame is for.
+  localparam logic [7:0] FrameKindCredit = 8'h1;
+  localparam logic [7:0] FrameKindHello = 8'h2;
+  localparam logic [7:0] FrameKindMessage = 8'h3;
+  localparam logic [7:0] FrameKindDelivery = 8'h4;
+  localparam logic [7:0] FrameKindEvent = 8'h5;
+  localparam logic [7:0] FrameKindFill = 8'h6;
+  localparam logic [7:0] FrameKindInvalidate = 8'h7;
+  localparam logic [7:0] FrameKindWrite = 8'h8;
+  localparam logic [7:0] FrameKindRead = 8'h9;
+  localparam logic [7:0] FrameKindAcknowledge = 8'hA;
+
+  // Who speaks in an identity.
+  localparam logic [7:0] LinkRoleHost = 8'h1;
+  localparam logic [7:0] LinkRoleFirmware = 8'h2;
+  localparam logic [7:0] LinkRoleFpga = 8'h3;
+
+  // What the firmware knows of the FPGA.
+  localparam logic [7:0] FpgaStateEmpty = 8'h0;
+  localparam logic [7:0] FpgaStateLoading = 8'h1;
+  localparam logic [7:0] FpgaStateReady = 8'h2;
+  localparam logic [7:0] FpgaStateFailed = 8'h3;
+
   // 32 bytes in front of every message.
   typedef struct packed {
     logic [63:0] timestamp;
@@ -227,14 +264,89 @@ package keyway_pkg;
   } slice_t;
   localparam int unsigned SliceBits = 128;
 
-  // What surrounds a message on a link that leaves memory (USB).
+  // Head of a frame on a link that leaves memory (USB). The body follows, then a CRC-32C (Castagnoli, RFC 3720) over head and body, little-endian; all of it goes out byte-stuffed (COBS), with a zero byte before and after, so that a zero is always a border and never content.
   typedef struct packed {
-    logic [31:0] sequence_;
+    logic [15:0] length;
+    logic [15:0] grant;
+    logic [15:0] sequence_;
     logic [7:0] epoch;
-    logic [7:0] credits;
-    logic [15:0] sync;
+    logic [7:0] kind;
   } frame_t;
   localparam int unsigned FrameBits = 64;
+
+  // Who speaks: body of a `hello`, and the answer to the USB request `identify`.
+  typedef struct packed {
+    logic [31:0] session;
+    logic [15:0] body;
+    logic [7:0] window;
+    logic [7:0] role;
+    logic [63:0] build_hash;
+    logic [15:0] minor;
+    logic [15:0] major;
+    logic [31:0] magic;
+  } link_identity_t;
+  localparam int unsigned LinkIdentityBits = 192;
+
+  // In front of the header in a `delivery`: where the device's router sent the message.
+  typedef struct packed {
+    logic [55:0] spare;
+    logic [7:0] destination;
+  } link_delivery_t;
+  localparam int unsigned LinkDeliveryBits = 64;
+
+  // Body of an `event`: what the device's router decided of one message. Events come in the order of the messages.
+  typedef struct packed {
+    logic [31:0] spare;
+    logic [31:0] sequence_;
+    logic [31:0] carried;
+    logic [31:0] capability;
+    logic [15:0] receiver;
+    logic [15:0] sender;
+    logic [15:0] tick;
+    logic [7:0] port;
+    logic [7:0] verdict;
+  } link_event_t;
+  localparam int unsigned LinkEventBits = 192;
+
+  // Body of a `write` or `read` of the device's registers, and of an `invalidate`, which uses only the value; after it the entry, in a `fill`.
+  typedef struct packed {
+    logic [31:0] value;
+    logic [19:0] spare;
+    logic [11:0] offset;
+  } link_access_t;
+  localparam int unsigned LinkAccessBits = 64;
+
+  // Body of an `acknowledge`: the device has done what a `fill`, `invalidate`, `write` or `read` asked for. A recall is over when this is here.
+  typedef struct packed {
+    logic [31:0] value;
+    logic [7:0] spare;
+    logic [7:0] outcome;
+    logic [15:0] sequence_;
+  } link_acknowledge_t;
+  localparam int unsigned LinkAcknowledgeBits = 64;
+
+  // Answer to the USB request `status`.
+  typedef struct packed {
+    logic [15:0] spare;
+    logic [7:0] clock;
+    logic [7:0] fifos;
+    logic [7:0] halted;
+    logic [7:0] configured;
+    logic [7:0] high_speed;
+    logic [7:0] fpga;
+  } board_status_t;
+  localparam int unsigned BoardStatusBits = 64;
+
+  // Answer to the USB request `statistics`: counters of the firmware since it was loaded. They wrap.
+  typedef struct packed {
+    logic [31:0] bytes;
+    logic [31:0] loads;
+    logic [31:0] suspends;
+    logic [31:0] bus_resets;
+    logic [31:0] stalls;
+    logic [31:0] setups;
+  } board_statistics_t;
+  localparam int unsigned BoardStatisticsBits = 192;
 
   // In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
   typedef struct packed {

@@ -15,3 +15,8 @@ keyway_destination.sv
 keyway_queues.sv
 keyway_registers.sv
 keyway_router.sv
+keyway_crc32c.sv
+keyway_bridge_bus.sv
+keyway_bridge_rx.sv
+keyway_bridge_tx.sv
+keyway_bridge.sv

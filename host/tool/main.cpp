@@ -28,7 +28,7 @@ const manual::Page kPage{
                    {"3", "No router, or it ended"},
                    {"4", "Too late: the time given by --timeout passed"},
                    {"5", "The other side ended before it answered, or gave the call up"},
-                   {"6", "Trouble with a file or the operating system"}},
+                   {"6", "Trouble with a file, a board or the operating system"}},
     .environment = {{"KEYWAY_SOCKET", "The router's socket, unless --socket says it"},
                     {"NO_COLOR", "No colours, whatever it is set to"}},
     .files = {{"/run/keyway/router.sock", "The router's socket, unless told otherwise"},
@@ -53,6 +53,9 @@ int run(int argc, char** argv) {
     tool::add_graph_command(app, session);
     tool::add_authority_commands(app, session);
     tool::add_audit_commands(app, session);
+#ifdef KEYWAY_WITH_USB
+    tool::add_device_commands(app, session);
+#endif
     tool::add_demo_command(app, session);
     app.footer(
         "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 no router, 4 too late, 5 peer gone, 6 file or "

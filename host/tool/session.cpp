@@ -14,6 +14,10 @@ int exit_code_of(const Error& error) {
         {Status::kSystem, exit_code::kSystem},         {Status::kBadArgument, exit_code::kUsage},
         {Status::kBadName, exit_code::kUsage},
     };
+    if (error.code() >= static_cast<std::uint8_t>(Status::kNoDevice) &&
+        error.code() <= static_cast<std::uint8_t>(Status::kBadImage)) {
+        return exit_code::kSystem;  // a board, or a file for it
+    }
     for (const auto& [known, code] : kCodes) {
         if (known == error) {
             return code;

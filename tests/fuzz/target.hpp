@@ -26,13 +26,16 @@ void header(Input input);      ///< headers, judged by core and naive model
 void ring(Input input);        ///< both ends of a ring, whose peer writes anything
 void capability(Input input);  ///< operations on capabilities, by core and naive model
 void audit(Input input);       ///< the files of an audit log
+void frame(Input input);       ///< bytes from the device link, and what both sides count of them
+void setup(Input input);       ///< control requests to the firmware of the board
 
 struct Target {
     const char* name;
     void (*run)(Input);
 };
-inline constexpr Target kTargets[] = {{"control", control}, {"policy", policy},         {"header", header},
-                                      {"ring", ring},       {"capability", capability}, {"audit", audit}};
+inline constexpr Target kTargets[] = {
+    {"control", control},       {"policy", policy}, {"header", header}, {"ring", ring},
+    {"capability", capability}, {"audit", audit},   {"frame", frame},   {"setup", setup}};
 
 [[noreturn]] inline void broken(const char* what, const char* file, int line) {
     std::fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);

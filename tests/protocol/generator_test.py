@@ -93,8 +93,8 @@ class ContradictionTest(InATree):
         self.assertIn("overlaps", message)
 
     def test_a_bit_without_a_field_is_refused(self):
-        self.assertIn("belong to no field", self.refusal('name = "sync",     lsb = 0,  width = 16',
-                                                         'name = "sync",     lsb = 0,  width = 15'))
+        self.assertIn("belong to no field", self.refusal('name = "sequence", lsb = 16, width = 16',
+                                                         'name = "sequence", lsb = 16, width = 15'))
 
     def test_a_field_across_words_is_refused(self):
         message = self.refusal('name = "badge",      lsb = 64,  width = 32', 'name = "badge",      lsb = 63,  width = 33')

@@ -99,11 +99,12 @@ TEST(LayoutTest, AGrantWordLiesInTheTimestampsBytes) {
 
 TEST(LayoutTest, AFrameHeadIsEightLittleEndianBytes) {
     Frame sut;
-    sut.set_sync(0x574B);
-    sut.set_credits(0x12);
+    sut.set_kind(0x12);
     sut.set_epoch(0x34);
-    sut.set_sequence(0x56789ABC);
-    EXPECT_EQ(bytes(sut), (std::array<std::uint8_t, 8>{'K', 'W', 0x12, 0x34, 0xBC, 0x9A, 0x78, 0x56}));
+    sut.set_sequence(0x5678);
+    sut.set_grant(0x9ABC);
+    sut.set_length(0x1028);
+    EXPECT_EQ(bytes(sut), (std::array<std::uint8_t, 8>{0x12, 0x34, 0x78, 0x56, 0xBC, 0x9A, 0x28, 0x10}));
 }
 
 TEST(LayoutTest, EveryVerdictHasItsNameAndItsRemedy) {

@@ -26,7 +26,7 @@ def expressions(contract):
              "REG_SIZE": "reg::kSize"}
     for name in contract["limits"]:
         pairs[f"LIMIT_{name}"] = f"limit::k{camel(name)}"
-    for struct in ("header", "entry", "grant", "slice", "frame", "trace_head"):
+    for struct in [name for name, body in contract.items() if isinstance(body, dict) and "fields" in body]:
         for field in contract[struct]["fields"]:
             name = f"{camel(struct)}::{field['name']}"
             measured = f"measure(&{camel(struct)}::set_{field['name']}, &{name})"
@@ -36,6 +36,8 @@ def expressions(contract):
         for value in body["values"]:
             scope = enum if enum in BITS else camel(enum)
             pairs[f"{enum}_{value['name']}"] = f"{scope}::k{camel(value['name'])}"
+    for item in contract["usb"]["items"]:
+        pairs[f"USB_{item['name']}"] = f"usb::k{camel(item['name'])}"
     for register in contract["registers"]["items"]:
         pairs[f"REG_{register['name']}"] = f"reg::k{camel(register['name'])}"
     return {f"KEYWAY_{name}".upper(): expression for name, expression in pairs.items()}

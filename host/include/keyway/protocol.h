@@ -31,6 +31,8 @@
 #define KEYWAY_LIMIT_FULL_FIDELITY 1000000000UL
 /* Largest shared region, in bytes. */
 #define KEYWAY_LIMIT_REGION_BYTES 1073741824UL
+/* Longest body of a frame: delivery word, header and payload. */
+#define KEYWAY_LIMIT_FRAME_BODY_BYTES 4136UL
 /* Longest name of an endpoint or topic, in bytes. */
 #define KEYWAY_LIMIT_NAME_BYTES 63UL
 /* A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start. */
@@ -96,15 +98,109 @@
 #define KEYWAY_SLICE_LENGTH_LSB 64
 #define KEYWAY_SLICE_LENGTH_WIDTH 64
 
-/* frame: What surrounds a message on a link that leaves memory (USB). */
-#define KEYWAY_FRAME_SYNC_LSB 0
-#define KEYWAY_FRAME_SYNC_WIDTH 16
-#define KEYWAY_FRAME_CREDITS_LSB 16
-#define KEYWAY_FRAME_CREDITS_WIDTH 8
-#define KEYWAY_FRAME_EPOCH_LSB 24
+/* frame: Head of a frame on a link that leaves memory (USB). The body follows, then a CRC-32C (Castagnoli, RFC 3720) over head and body, little-endian; all of it goes out byte-stuffed (COBS), with a zero byte before and after, so that a zero is always a border and never content. */
+#define KEYWAY_FRAME_KIND_LSB 0
+#define KEYWAY_FRAME_KIND_WIDTH 8
+#define KEYWAY_FRAME_EPOCH_LSB 8
 #define KEYWAY_FRAME_EPOCH_WIDTH 8
-#define KEYWAY_FRAME_SEQUENCE_LSB 32
-#define KEYWAY_FRAME_SEQUENCE_WIDTH 32
+#define KEYWAY_FRAME_SEQUENCE_LSB 16
+#define KEYWAY_FRAME_SEQUENCE_WIDTH 16
+#define KEYWAY_FRAME_GRANT_LSB 32
+#define KEYWAY_FRAME_GRANT_WIDTH 16
+#define KEYWAY_FRAME_LENGTH_LSB 48
+#define KEYWAY_FRAME_LENGTH_WIDTH 16
+
+/* link_identity: Who speaks: body of a `hello`, and the answer to the USB request `identify`. */
+#define KEYWAY_LINK_IDENTITY_MAGIC_LSB 0
+#define KEYWAY_LINK_IDENTITY_MAGIC_WIDTH 32
+#define KEYWAY_LINK_IDENTITY_MAJOR_LSB 32
+#define KEYWAY_LINK_IDENTITY_MAJOR_WIDTH 16
+#define KEYWAY_LINK_IDENTITY_MINOR_LSB 48
+#define KEYWAY_LINK_IDENTITY_MINOR_WIDTH 16
+#define KEYWAY_LINK_IDENTITY_BUILD_HASH_LSB 64
+#define KEYWAY_LINK_IDENTITY_BUILD_HASH_WIDTH 64
+#define KEYWAY_LINK_IDENTITY_ROLE_LSB 128
+#define KEYWAY_LINK_IDENTITY_ROLE_WIDTH 8
+#define KEYWAY_LINK_IDENTITY_WINDOW_LSB 136
+#define KEYWAY_LINK_IDENTITY_WINDOW_WIDTH 8
+#define KEYWAY_LINK_IDENTITY_BODY_LSB 144
+#define KEYWAY_LINK_IDENTITY_BODY_WIDTH 16
+#define KEYWAY_LINK_IDENTITY_SESSION_LSB 160
+#define KEYWAY_LINK_IDENTITY_SESSION_WIDTH 32
+
+/* link_delivery: In front of the header in a `delivery`: where the device's router sent the message. */
+#define KEYWAY_LINK_DELIVERY_DESTINATION_LSB 0
+#define KEYWAY_LINK_DELIVERY_DESTINATION_WIDTH 8
+#define KEYWAY_LINK_DELIVERY_SPARE_LSB 8
+#define KEYWAY_LINK_DELIVERY_SPARE_WIDTH 56
+
+/* link_event: Body of an `event`: what the device's router decided of one message. Events come in the order of the messages. */
+#define KEYWAY_LINK_EVENT_VERDICT_LSB 0
+#define KEYWAY_LINK_EVENT_VERDICT_WIDTH 8
+#define KEYWAY_LINK_EVENT_PORT_LSB 8
+#define KEYWAY_LINK_EVENT_PORT_WIDTH 8
+#define KEYWAY_LINK_EVENT_TICK_LSB 16
+#define KEYWAY_LINK_EVENT_TICK_WIDTH 16
+#define KEYWAY_LINK_EVENT_SENDER_LSB 32
+#define KEYWAY_LINK_EVENT_SENDER_WIDTH 16
+#define KEYWAY_LINK_EVENT_RECEIVER_LSB 48
+#define KEYWAY_LINK_EVENT_RECEIVER_WIDTH 16
+#define KEYWAY_LINK_EVENT_CAPABILITY_LSB 64
+#define KEYWAY_LINK_EVENT_CAPABILITY_WIDTH 32
+#define KEYWAY_LINK_EVENT_CARRIED_LSB 96
+#define KEYWAY_LINK_EVENT_CARRIED_WIDTH 32
+#define KEYWAY_LINK_EVENT_SEQUENCE_LSB 128
+#define KEYWAY_LINK_EVENT_SEQUENCE_WIDTH 32
+#define KEYWAY_LINK_EVENT_SPARE_LSB 160
+#define KEYWAY_LINK_EVENT_SPARE_WIDTH 32
+
+/* link_access: Body of a `write` or `read` of the device's registers, and of an `invalidate`, which uses only the value; after it the entry, in a `fill`. */
+#define KEYWAY_LINK_ACCESS_OFFSET_LSB 0
+#define KEYWAY_LINK_ACCESS_OFFSET_WIDTH 12
+#define KEYWAY_LINK_ACCESS_SPARE_LSB 12
+#define KEYWAY_LINK_ACCESS_SPARE_WIDTH 20
+#define KEYWAY_LINK_ACCESS_VALUE_LSB 32
+#define KEYWAY_LINK_ACCESS_VALUE_WIDTH 32
+
+/* link_acknowledge: Body of an `acknowledge`: the device has done what a `fill`, `invalidate`, `write` or `read` asked for. A recall is over when this is here. */
+#define KEYWAY_LINK_ACKNOWLEDGE_SEQUENCE_LSB 0
+#define KEYWAY_LINK_ACKNOWLEDGE_SEQUENCE_WIDTH 16
+#define KEYWAY_LINK_ACKNOWLEDGE_OUTCOME_LSB 16
+#define KEYWAY_LINK_ACKNOWLEDGE_OUTCOME_WIDTH 8
+#define KEYWAY_LINK_ACKNOWLEDGE_SPARE_LSB 24
+#define KEYWAY_LINK_ACKNOWLEDGE_SPARE_WIDTH 8
+#define KEYWAY_LINK_ACKNOWLEDGE_VALUE_LSB 32
+#define KEYWAY_LINK_ACKNOWLEDGE_VALUE_WIDTH 32
+
+/* board_status: Answer to the USB request `status`. */
+#define KEYWAY_BOARD_STATUS_FPGA_LSB 0
+#define KEYWAY_BOARD_STATUS_FPGA_WIDTH 8
+#define KEYWAY_BOARD_STATUS_HIGH_SPEED_LSB 8
+#define KEYWAY_BOARD_STATUS_HIGH_SPEED_WIDTH 8
+#define KEYWAY_BOARD_STATUS_CONFIGURED_LSB 16
+#define KEYWAY_BOARD_STATUS_CONFIGURED_WIDTH 8
+#define KEYWAY_BOARD_STATUS_HALTED_LSB 24
+#define KEYWAY_BOARD_STATUS_HALTED_WIDTH 8
+#define KEYWAY_BOARD_STATUS_FIFOS_LSB 32
+#define KEYWAY_BOARD_STATUS_FIFOS_WIDTH 8
+#define KEYWAY_BOARD_STATUS_CLOCK_LSB 40
+#define KEYWAY_BOARD_STATUS_CLOCK_WIDTH 8
+#define KEYWAY_BOARD_STATUS_SPARE_LSB 48
+#define KEYWAY_BOARD_STATUS_SPARE_WIDTH 16
+
+/* board_statistics: Answer to the USB request `statistics`: counters of the firmware since it was loaded. They wrap. */
+#define KEYWAY_BOARD_STATISTICS_SETUPS_LSB 0
+#define KEYWAY_BOARD_STATISTICS_SETUPS_WIDTH 32
+#define KEYWAY_BOARD_STATISTICS_STALLS_LSB 32
+#define KEYWAY_BOARD_STATISTICS_STALLS_WIDTH 32
+#define KEYWAY_BOARD_STATISTICS_BUS_RESETS_LSB 64
+#define KEYWAY_BOARD_STATISTICS_BUS_RESETS_WIDTH 32
+#define KEYWAY_BOARD_STATISTICS_SUSPENDS_LSB 96
+#define KEYWAY_BOARD_STATISTICS_SUSPENDS_WIDTH 32
+#define KEYWAY_BOARD_STATISTICS_LOADS_LSB 128
+#define KEYWAY_BOARD_STATISTICS_LOADS_WIDTH 32
+#define KEYWAY_BOARD_STATISTICS_BYTES_LSB 160
+#define KEYWAY_BOARD_STATISTICS_BYTES_WIDTH 32
 
 /* trace_head: In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see. */
 #define KEYWAY_TRACE_HEAD_VERDICT_LSB 0
@@ -303,6 +399,30 @@
 #define KEYWAY_STATUS_ABORTED 96
 /* The process has no such subscription (any more). */
 #define KEYWAY_STATUS_NO_SUCH_SUBSCRIPTION 90
+/* No board is plugged in, or none with the serial number that was asked for. */
+#define KEYWAY_STATUS_NO_DEVICE 110
+/* This user may not open the board. */
+#define KEYWAY_STATUS_DEVICE_PERMISSION 111
+/* Another program has the board. */
+#define KEYWAY_STATUS_DEVICE_BUSY 112
+/* The board was unplugged, or reset itself. */
+#define KEYWAY_STATUS_DEVICE_GONE 113
+/* The device does not speak as Keyway's firmware does: it is blank, or it runs somebody else's. */
+#define KEYWAY_STATUS_FOREIGN_DEVICE 114
+/* The board speaks an older contract than this program. */
+#define KEYWAY_STATUS_DEVICE_OLDER 115
+/* The board speaks a newer contract than this program. */
+#define KEYWAY_STATUS_DEVICE_NEWER 116
+/* The board refused a request (a stall). */
+#define KEYWAY_STATUS_DEVICE_REFUSED 117
+/* The board answered with other bytes than the contract says. */
+#define KEYWAY_STATUS_DEVICE_GARBLED 118
+/* The board did not answer in time. */
+#define KEYWAY_STATUS_DEVICE_SILENT 119
+/* The board's FPGA is not configured, so nothing routes. */
+#define KEYWAY_STATUS_FPGA_EMPTY 120
+/* The firmware or bitstream file is not what it should be. */
+#define KEYWAY_STATUS_BAD_IMAGE 121
 /* The router is draining and takes nothing new. */
 #define KEYWAY_STATUS_SHUTTING_DOWN 81
 
@@ -385,20 +505,76 @@
 /* Vendor requests of the board's firmware (bRequest). */
 /* FX2 boot loader: read or write RAM at wValue. Served by the chip itself. */
 #define KEYWAY_USB_REQUEST_LOAD_RAM 160
-/* IN: magic, contract version, firmware version, build hash. */
+/* IN: a link_identity. */
 #define KEYWAY_USB_REQUEST_IDENTIFY 176
 /* OUT: puts the FPGA into configuration mode. */
 #define KEYWAY_USB_REQUEST_FPGA_BEGIN 177
-/* OUT: a piece of the bitstream. */
+/* OUT: a piece of the bitstream, at most 4096 bytes. */
 #define KEYWAY_USB_REQUEST_FPGA_DATA 178
 /* IN: ends configuration; one byte, 1 when the FPGA reports done. */
 #define KEYWAY_USB_REQUEST_FPGA_END 179
-/* OUT: resets FIFOs and the router block; wValue bit 0 the FIFOs, bit 1 the block. */
+/* OUT: wValue bit 0 empties the FIFOs and ends halts, bit 1 resets the FPGA, which is empty after that. */
 #define KEYWAY_USB_REQUEST_RESET 180
-/* IN: state of FPGA, FIFOs and link. */
+/* IN: a board_status. */
 #define KEYWAY_USB_REQUEST_STATUS 181
-/* IN: counters of the firmware, 32 bits each. */
+/* IN: board_statistics. */
 #define KEYWAY_USB_REQUEST_STATISTICS 182
+
+/* What a frame is for. */
+/* Nothing but its head: sequence and grant. Needs no credit; who waits for credit repeats it. */
+#define KEYWAY_FRAME_KIND_CREDIT 1
+/* Opens the link, host first; the body is a link_identity. Sequences of both directions start again at the number in its head, which the answer repeats. Needs no credit. */
+#define KEYWAY_FRAME_KIND_HELLO 2
+/* Host to device: a message header, and its payload if the device takes payloads. */
+#define KEYWAY_FRAME_KIND_MESSAGE 3
+/* Device to host: a link_delivery, the header as the router passed it on, and what came as payload. */
+#define KEYWAY_FRAME_KIND_DELIVERY 4
+/* Device to host: a link_event. */
+#define KEYWAY_FRAME_KIND_EVENT 5
+/* Host to device: a link_access and a capability entry for the table. */
+#define KEYWAY_FRAME_KIND_FILL 6
+/* Host to device: a link_access; the table forgets the slot. */
+#define KEYWAY_FRAME_KIND_INVALIDATE 7
+/* Host to device: a link_access; one register is written. */
+#define KEYWAY_FRAME_KIND_WRITE 8
+/* Host to device: a link_access; one register is read. */
+#define KEYWAY_FRAME_KIND_READ 9
+/* Device to host: one of the four before it is done. */
+#define KEYWAY_FRAME_KIND_ACKNOWLEDGE 10
+
+/* Who speaks in an identity. */
+/* The driver. */
+#define KEYWAY_LINK_ROLE_HOST 1
+/* The program of the board's USB controller. */
+#define KEYWAY_LINK_ROLE_FIRMWARE 2
+/* The hardware router behind it. */
+#define KEYWAY_LINK_ROLE_FPGA 3
+
+/* What the firmware knows of the FPGA. */
+/* Not configured. */
+#define KEYWAY_FPGA_STATE_EMPTY 0
+/* A bitstream is on its way. */
+#define KEYWAY_FPGA_STATE_LOADING 1
+/* Configured. */
+#define KEYWAY_FPGA_STATE_READY 2
+/* It did not report done after the last bitstream. */
+#define KEYWAY_FPGA_STATE_FAILED 3
+
+/* Numbers by which a board is found and spoken to. */
+/* Vendor of a chip that has no firmware. */
+#define KEYWAY_USB_BLANK_VENDOR 0x04B4
+/* Product of a chip that has no firmware. */
+#define KEYWAY_USB_BLANK_PRODUCT 0x8613
+/* Vendor of the Glasgow Interface Explorer. */
+#define KEYWAY_USB_BOARD_VENDOR 0x20B7
+/* Its product; Keyway's firmware keeps both, and is told apart by `identify`. */
+#define KEYWAY_USB_BOARD_PRODUCT 0x9DB1
+/* Bulk endpoint with frames from the host. */
+#define KEYWAY_USB_ENDPOINT_OUT 0x0002
+/* Bulk endpoint with frames to the host. */
+#define KEYWAY_USB_ENDPOINT_IN 0x0086
+/* Bytes of a full packet at high speed. */
+#define KEYWAY_USB_PACKET 0x0200
 
 /* AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers. */
 /* ro: The contract's magic. */

@@ -42,6 +42,8 @@ inline constexpr std::uint32_t kQubitWidth = 20;
 inline constexpr std::uint32_t kFullFidelity = 1000000000;
 /// Largest shared region, in bytes.
 inline constexpr std::uint32_t kRegionBytes = 1073741824;
+/// Longest body of a frame: delivery word, header and payload.
+inline constexpr std::uint32_t kFrameBodyBytes = 4136;
 /// Longest name of an endpoint or topic, in bytes.
 inline constexpr std::uint32_t kNameBytes = 63;
 /// A router tick is 2^24 ns (16.8 ms); capability expiry is counted in ticks since the router's start.
@@ -357,6 +359,18 @@ enum class Status : std::uint8_t {
     kDeclined = 95,  ///< The process at the other end did not want the lane or stream.
     kAborted = 96,  ///< One side broke the stream off; its reason says why.
     kNoSuchSubscription = 90,  ///< The process has no such subscription (any more).
+    kNoDevice = 110,  ///< No board is plugged in, or none with the serial number that was asked for.
+    kDevicePermission = 111,  ///< This user may not open the board.
+    kDeviceBusy = 112,  ///< Another program has the board.
+    kDeviceGone = 113,  ///< The board was unplugged, or reset itself.
+    kForeignDevice = 114,  ///< The device does not speak as Keyway's firmware does: it is blank, or it runs somebody else's.
+    kDeviceOlder = 115,  ///< The board speaks an older contract than this program.
+    kDeviceNewer = 116,  ///< The board speaks a newer contract than this program.
+    kDeviceRefused = 117,  ///< The board refused a request (a stall).
+    kDeviceGarbled = 118,  ///< The board answered with other bytes than the contract says.
+    kDeviceSilent = 119,  ///< The board did not answer in time.
+    kFpgaEmpty = 120,  ///< The board's FPGA is not configured, so nothing routes.
+    kBadImage = 121,  ///< The firmware or bitstream file is not what it should be.
     kShuttingDown = 81,  ///< The router is draining and takes nothing new.
 };
 /// The name of a status as it stands in this contract; "unknown" for any other value.
@@ -416,6 +430,30 @@ enum class Status : std::uint8_t {
             return "aborted";
         case Status::kNoSuchSubscription:
             return "no_such_subscription";
+        case Status::kNoDevice:
+            return "no_device";
+        case Status::kDevicePermission:
+            return "device_permission";
+        case Status::kDeviceBusy:
+            return "device_busy";
+        case Status::kDeviceGone:
+            return "device_gone";
+        case Status::kForeignDevice:
+            return "foreign_device";
+        case Status::kDeviceOlder:
+            return "device_older";
+        case Status::kDeviceNewer:
+            return "device_newer";
+        case Status::kDeviceRefused:
+            return "device_refused";
+        case Status::kDeviceGarbled:
+            return "device_garbled";
+        case Status::kDeviceSilent:
+            return "device_silent";
+        case Status::kFpgaEmpty:
+            return "fpga_empty";
+        case Status::kBadImage:
+            return "bad_image";
         case Status::kShuttingDown:
             return "shutting_down";
     }
@@ -478,6 +516,30 @@ enum class Status : std::uint8_t {
             return "One side broke the stream off; its reason says why.";
         case Status::kNoSuchSubscription:
             return "The process has no such subscription (any more).";
+        case Status::kNoDevice:
+            return "No board is plugged in, or none with the serial number that was asked for.";
+        case Status::kDevicePermission:
+            return "This user may not open the board.";
+        case Status::kDeviceBusy:
+            return "Another program has the board.";
+        case Status::kDeviceGone:
+            return "The board was unplugged, or reset itself.";
+        case Status::kForeignDevice:
+            return "The device does not speak as Keyway's firmware does: it is blank, or it runs somebody else's.";
+        case Status::kDeviceOlder:
+            return "The board speaks an older contract than this program.";
+        case Status::kDeviceNewer:
+            return "The board speaks a newer contract than this program.";
+        case Status::kDeviceRefused:
+            return "The board refused a request (a stall).";
+        case Status::kDeviceGarbled:
+            return "The board answered with other bytes than the contract says.";
+        case Status::kDeviceSilent:
+            return "The board did not answer in time.";
+        case Status::kFpgaEmpty:
+            return "The board's FPGA is not configured, so nothing routes.";
+        case Status::kBadImage:
+            return "The firmware or bitstream file is not what it should be.";
         case Status::kShuttingDown:
             return "The router is draining and takes nothing new.";
     }
@@ -540,13 +602,37 @@ enum class Status : std::uint8_t {
             return "see the reason that came along";
         case Status::kNoSuchSubscription:
             return "subscribe again";
+        case Status::kNoDevice:
+            return "plug a board in, and see `keyway device ls`";
+        case Status::kDevicePermission:
+            return "install the udev rule of keywayd, join the group keyway, and plug the board in again";
+        case Status::kDeviceBusy:
+            return "end the other program: keywayd, or another `keyway device`";
+        case Status::kDeviceGone:
+            return "plug it in again; messages go through software meanwhile";
+        case Status::kForeignDevice:
+            return "load Keyway's firmware with `keyway device load`";
+        case Status::kDeviceOlder:
+            return "bring the board up to this program with `keyway device load`";
+        case Status::kDeviceNewer:
+            return "upgrade this program, or bring the board down to it with `keyway device load`";
+        case Status::kDeviceRefused:
+            return "reset it with `keyway device reset`; if it stays so, load it anew with `keyway device load`";
+        case Status::kDeviceGarbled:
+            return "reset it with `keyway device reset`, then try another cable or port";
+        case Status::kDeviceSilent:
+            return "reset it with `keyway device reset`; if it stays so, plug it in again";
+        case Status::kFpgaEmpty:
+            return "load firmware and bitstream with `keyway device load`";
+        case Status::kBadImage:
+            return "give a file in Intel HEX for the firmware, and a bitstream for the board's FPGA";
         case Status::kShuttingDown:
             return "connect again when it is back";
     }
     return "";
 }
 /// Number of values of Status.
-inline constexpr std::size_t kStatusCount = 28;
+inline constexpr std::size_t kStatusCount = 40;
 
 /// What the router tells a process on its notice ring.
 enum class Notice : std::uint8_t {
@@ -683,13 +769,13 @@ inline constexpr std::size_t kRequestCount = 30;
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {
     kLoadRam = 160,  ///< FX2 boot loader: read or write RAM at wValue. Served by the chip itself.
-    kIdentify = 176,  ///< IN: magic, contract version, firmware version, build hash.
+    kIdentify = 176,  ///< IN: a link_identity.
     kFpgaBegin = 177,  ///< OUT: puts the FPGA into configuration mode.
-    kFpgaData = 178,  ///< OUT: a piece of the bitstream.
+    kFpgaData = 178,  ///< OUT: a piece of the bitstream, at most 4096 bytes.
     kFpgaEnd = 179,  ///< IN: ends configuration; one byte, 1 when the FPGA reports done.
-    kReset = 180,  ///< OUT: resets FIFOs and the router block; wValue bit 0 the FIFOs, bit 1 the block.
-    kStatus = 181,  ///< IN: state of FPGA, FIFOs and link.
-    kStatistics = 182,  ///< IN: counters of the firmware, 32 bits each.
+    kReset = 180,  ///< OUT: wValue bit 0 empties the FIFOs and ends halts, bit 1 resets the FPGA, which is empty after that.
+    kStatus = 181,  ///< IN: a board_status.
+    kStatistics = 182,  ///< IN: board_statistics.
 };
 /// The name of a usb_request as it stands in this contract; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(UsbRequest value) noexcept {
@@ -715,6 +801,93 @@ enum class UsbRequest : std::uint8_t {
 }
 /// Number of values of UsbRequest.
 inline constexpr std::size_t kUsbRequestCount = 8;
+
+/// What a frame is for.
+enum class FrameKind : std::uint8_t {
+    kCredit = 1,  ///< Nothing but its head: sequence and grant. Needs no credit; who waits for credit repeats it.
+    kHello = 2,  ///< Opens the link, host first; the body is a link_identity. Sequences of both directions start again at the number in its head, which the answer repeats. Needs no credit.
+    kMessage = 3,  ///< Host to device: a message header, and its payload if the device takes payloads.
+    kDelivery = 4,  ///< Device to host: a link_delivery, the header as the router passed it on, and what came as payload.
+    kEvent = 5,  ///< Device to host: a link_event.
+    kFill = 6,  ///< Host to device: a link_access and a capability entry for the table.
+    kInvalidate = 7,  ///< Host to device: a link_access; the table forgets the slot.
+    kWrite = 8,  ///< Host to device: a link_access; one register is written.
+    kRead = 9,  ///< Host to device: a link_access; one register is read.
+    kAcknowledge = 10,  ///< Device to host: one of the four before it is done.
+};
+/// The name of a frame_kind as it stands in this contract; "unknown" for any other value.
+[[nodiscard]] constexpr std::string_view name_of(FrameKind value) noexcept {
+    switch (value) {
+        case FrameKind::kCredit:
+            return "credit";
+        case FrameKind::kHello:
+            return "hello";
+        case FrameKind::kMessage:
+            return "message";
+        case FrameKind::kDelivery:
+            return "delivery";
+        case FrameKind::kEvent:
+            return "event";
+        case FrameKind::kFill:
+            return "fill";
+        case FrameKind::kInvalidate:
+            return "invalidate";
+        case FrameKind::kWrite:
+            return "write";
+        case FrameKind::kRead:
+            return "read";
+        case FrameKind::kAcknowledge:
+            return "acknowledge";
+    }
+    return "unknown";
+}
+/// Number of values of FrameKind.
+inline constexpr std::size_t kFrameKindCount = 10;
+
+/// Who speaks in an identity.
+enum class LinkRole : std::uint8_t {
+    kHost = 1,  ///< The driver.
+    kFirmware = 2,  ///< The program of the board's USB controller.
+    kFpga = 3,  ///< The hardware router behind it.
+};
+/// The name of a link_role as it stands in this contract; "unknown" for any other value.
+[[nodiscard]] constexpr std::string_view name_of(LinkRole value) noexcept {
+    switch (value) {
+        case LinkRole::kHost:
+            return "host";
+        case LinkRole::kFirmware:
+            return "firmware";
+        case LinkRole::kFpga:
+            return "fpga";
+    }
+    return "unknown";
+}
+/// Number of values of LinkRole.
+inline constexpr std::size_t kLinkRoleCount = 3;
+
+/// What the firmware knows of the FPGA.
+enum class FpgaState : std::uint8_t {
+    kEmpty = 0,  ///< Not configured.
+    kLoading = 1,  ///< A bitstream is on its way.
+    kReady = 2,  ///< Configured.
+    kFailed = 3,  ///< It did not report done after the last bitstream.
+};
+/// The name of a fpga_state as it stands in this contract; "unknown" for any other value.
+[[nodiscard]] constexpr std::string_view name_of(FpgaState value) noexcept {
+    switch (value) {
+        case FpgaState::kEmpty:
+            return "empty";
+        case FpgaState::kLoading:
+            return "loading";
+        case FpgaState::kReady:
+            return "ready";
+        case FpgaState::kFailed:
+            return "failed";
+    }
+    return "unknown";
+}
+/// Number of values of FpgaState.
+inline constexpr std::size_t kFpgaStateCount = 4;
 
 /// 32 bytes in front of every message.
 struct Header {
@@ -957,46 +1130,428 @@ struct Slice {
 };
 static_assert(sizeof(Slice) == 16 && std::is_trivially_copyable_v<Slice>);
 
-/// What surrounds a message on a link that leaves memory (USB).
+/// Head of a frame on a link that leaves memory (USB). The body follows, then a CRC-32C (Castagnoli, RFC 3720) over head and body, little-endian; all of it goes out byte-stuffed (COBS), with a zero byte before and after, so that a zero is always a border and never content.
 struct Frame {
     std::array<std::uint64_t, 1> words{};
 
-    /// 0x574B, to find the next frame after damage.
-    [[nodiscard]] constexpr std::uint16_t sync() const noexcept {
-        return static_cast<std::uint16_t>(words[0] & 0xFFFFU);
+    /// See `frame_kind`.
+    [[nodiscard]] constexpr std::uint8_t kind() const noexcept {
+        return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
-    constexpr void set_sync(std::uint16_t value) noexcept {
-        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 0)) |
-                   ((std::uint64_t{value} & 0xFFFFU) << 0);
+    constexpr void set_kind(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
     }
-    /// Frames that the sender of this frame can take in addition, since the last one.
-    [[nodiscard]] constexpr std::uint8_t credits() const noexcept {
-        return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
-    }
-    constexpr void set_credits(std::uint8_t value) noexcept {
-        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
-                   ((std::uint64_t{value} & 0xFFU) << 16);
-    }
-    /// Low bits of the table epoch; results count only in the current one.
+    /// Low bits of the table epoch in which the frame was made; results count only in the current one.
     [[nodiscard]] constexpr std::uint8_t epoch() const noexcept {
-        return static_cast<std::uint8_t>((words[0] >> 24) & 0xFFU);
+        return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
     }
     constexpr void set_epoch(std::uint8_t value) noexcept {
-        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 24)) |
-                   ((std::uint64_t{value} & 0xFFU) << 24);
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFU) << 8);
     }
-    /// Counts frames per direction.
-    [[nodiscard]] constexpr std::uint32_t sequence() const noexcept {
-        return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
+    /// Counts the frames of a direction that take a place at the receiver; both directions begin at the number in the host's hello. A `credit` or `hello` takes none and carries the number of the next that does.
+    [[nodiscard]] constexpr std::uint16_t sequence() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 16) & 0xFFFFU);
     }
-    constexpr void set_sequence(std::uint32_t value) noexcept {
-        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
-                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    constexpr void set_sequence(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 16);
+    }
+    /// First sequence that the receiver of this frame may not send yet. Absolute, so that a lost frame loses no credit.
+    [[nodiscard]] constexpr std::uint16_t grant() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
+    }
+    constexpr void set_grant(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 32);
+    }
+    /// Bytes of the body.
+    [[nodiscard]] constexpr std::uint16_t length() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
+    }
+    constexpr void set_length(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 48);
     }
 
     friend constexpr bool operator==(const Frame&, const Frame&) = default;
 };
 static_assert(sizeof(Frame) == 8 && std::is_trivially_copyable_v<Frame>);
+
+/// Who speaks: body of a `hello`, and the answer to the USB request `identify`.
+struct LinkIdentity {
+    std::array<std::uint64_t, 3> words{};
+
+    /// The contract's magic.
+    [[nodiscard]] constexpr std::uint32_t magic() const noexcept {
+        return static_cast<std::uint32_t>(words[0] & 0xFFFFFFFFU);
+    }
+    constexpr void set_magic(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// Contract major.
+    [[nodiscard]] constexpr std::uint16_t major() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
+    }
+    constexpr void set_major(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 32);
+    }
+    /// Contract minor.
+    [[nodiscard]] constexpr std::uint16_t minor() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
+    }
+    constexpr void set_minor(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 48);
+    }
+    /// First 64 bits of a SHA-256 of the sources that the speaker was built from; of the FPGA, in the low half, the register `build_hash`.
+    [[nodiscard]] constexpr std::uint64_t build_hash() const noexcept {
+        return static_cast<std::uint64_t>(words[1]);
+    }
+    constexpr void set_build_hash(std::uint64_t value) noexcept {
+        words[1] = value;
+    }
+    /// See `link_role`.
+    [[nodiscard]] constexpr std::uint8_t role() const noexcept {
+        return static_cast<std::uint8_t>(words[2] & 0xFFU);
+    }
+    constexpr void set_role(std::uint8_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
+    }
+    /// Most frames that the speaker can hold; 0 from the firmware, which holds none.
+    [[nodiscard]] constexpr std::uint8_t window() const noexcept {
+        return static_cast<std::uint8_t>((words[2] >> 8) & 0xFFU);
+    }
+    constexpr void set_window(std::uint8_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFU) << 8);
+    }
+    /// Longest body that the speaker takes, in bytes; 0 from the firmware.
+    [[nodiscard]] constexpr std::uint16_t body() const noexcept {
+        return static_cast<std::uint16_t>((words[2] >> 16) & 0xFFFFU);
+    }
+    constexpr void set_body(std::uint16_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 16);
+    }
+    /// In a `hello` the host's number for this opening of the link, which the answer repeats; zero from the firmware.
+    [[nodiscard]] constexpr std::uint32_t session() const noexcept {
+        return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_session(std::uint32_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+
+    friend constexpr bool operator==(const LinkIdentity&, const LinkIdentity&) = default;
+};
+static_assert(sizeof(LinkIdentity) == 24 && std::is_trivially_copyable_v<LinkIdentity>);
+
+/// In front of the header in a `delivery`: where the device's router sent the message.
+struct LinkDelivery {
+    std::array<std::uint64_t, 1> words{};
+
+    /// Destination number; 0 is the host: the device's table could not decide.
+    [[nodiscard]] constexpr std::uint8_t destination() const noexcept {
+        return static_cast<std::uint8_t>(words[0] & 0xFFU);
+    }
+    constexpr void set_destination(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint64_t spare() const noexcept {
+        return static_cast<std::uint64_t>((words[0] >> 8) & 0xFFFFFFFFFFFFFFU);
+    }
+    constexpr void set_spare(std::uint64_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFFFFFFFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFFFFFFFU) << 8);
+    }
+
+    friend constexpr bool operator==(const LinkDelivery&, const LinkDelivery&) = default;
+};
+static_assert(sizeof(LinkDelivery) == 8 && std::is_trivially_copyable_v<LinkDelivery>);
+
+/// Body of an `event`: what the device's router decided of one message. Events come in the order of the messages.
+struct LinkEvent {
+    std::array<std::uint64_t, 3> words{};
+
+    /// See `verdict`.
+    [[nodiscard]] constexpr std::uint8_t verdict() const noexcept {
+        return static_cast<std::uint8_t>(words[0] & 0xFFU);
+    }
+    constexpr void set_verdict(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
+    }
+    /// Port by which the message came.
+    [[nodiscard]] constexpr std::uint8_t port() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
+    }
+    constexpr void set_port(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFU) << 8);
+    }
+    /// Low bits of the router tick.
+    [[nodiscard]] constexpr std::uint16_t tick() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 16) & 0xFFFFU);
+    }
+    constexpr void set_tick(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 16);
+    }
+    /// From the header.
+    [[nodiscard]] constexpr std::uint16_t sender() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
+    }
+    constexpr void set_sender(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 32);
+    }
+    /// From the header.
+    [[nodiscard]] constexpr std::uint16_t receiver() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
+    }
+    constexpr void set_receiver(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 48);
+    }
+    /// From the header.
+    [[nodiscard]] constexpr std::uint32_t capability() const noexcept {
+        return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
+    }
+    constexpr void set_capability(std::uint32_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// From the header.
+    [[nodiscard]] constexpr std::uint32_t carried() const noexcept {
+        return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_carried(std::uint32_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+    /// From the header.
+    [[nodiscard]] constexpr std::uint32_t sequence() const noexcept {
+        return static_cast<std::uint32_t>(words[2] & 0xFFFFFFFFU);
+    }
+    constexpr void set_sequence(std::uint32_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint32_t spare() const noexcept {
+        return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_spare(std::uint32_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+
+    friend constexpr bool operator==(const LinkEvent&, const LinkEvent&) = default;
+};
+static_assert(sizeof(LinkEvent) == 24 && std::is_trivially_copyable_v<LinkEvent>);
+
+/// Body of a `write` or `read` of the device's registers, and of an `invalidate`, which uses only the value; after it the entry, in a `fill`.
+struct LinkAccess {
+    std::array<std::uint64_t, 1> words{};
+
+    /// Register, see Registers. Zero in `fill` and `invalidate`.
+    [[nodiscard]] constexpr std::uint16_t offset() const noexcept {
+        return static_cast<std::uint16_t>(words[0] & 0xFFFU);
+    }
+    constexpr void set_offset(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFU) << 0);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint32_t spare() const noexcept {
+        return static_cast<std::uint32_t>((words[0] >> 12) & 0xFFFFFU);
+    }
+    constexpr void set_spare(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFF} << 12)) |
+                   ((std::uint64_t{value} & 0xFFFFFU) << 12);
+    }
+    /// What is written; the table slot in `fill` and `invalidate`; zero in `read`.
+    [[nodiscard]] constexpr std::uint32_t value() const noexcept {
+        return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_value(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+
+    friend constexpr bool operator==(const LinkAccess&, const LinkAccess&) = default;
+};
+static_assert(sizeof(LinkAccess) == 8 && std::is_trivially_copyable_v<LinkAccess>);
+
+/// Body of an `acknowledge`: the device has done what a `fill`, `invalidate`, `write` or `read` asked for. A recall is over when this is here.
+struct LinkAcknowledge {
+    std::array<std::uint64_t, 1> words{};
+
+    /// Of the frame that asked.
+    [[nodiscard]] constexpr std::uint16_t sequence() const noexcept {
+        return static_cast<std::uint16_t>(words[0] & 0xFFFFU);
+    }
+    constexpr void set_sequence(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 0);
+    }
+    /// 0 done, 1 not understood.
+    [[nodiscard]] constexpr std::uint8_t outcome() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
+    }
+    constexpr void set_outcome(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFU) << 16);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint8_t spare() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 24) & 0xFFU);
+    }
+    constexpr void set_spare(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 24)) |
+                   ((std::uint64_t{value} & 0xFFU) << 24);
+    }
+    /// What was read; else zero.
+    [[nodiscard]] constexpr std::uint32_t value() const noexcept {
+        return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_value(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+
+    friend constexpr bool operator==(const LinkAcknowledge&, const LinkAcknowledge&) = default;
+};
+static_assert(sizeof(LinkAcknowledge) == 8 && std::is_trivially_copyable_v<LinkAcknowledge>);
+
+/// Answer to the USB request `status`.
+struct BoardStatus {
+    std::array<std::uint64_t, 1> words{};
+
+    /// See `fpga_state`.
+    [[nodiscard]] constexpr std::uint8_t fpga() const noexcept {
+        return static_cast<std::uint8_t>(words[0] & 0xFFU);
+    }
+    constexpr void set_fpga(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFU) << 0);
+    }
+    /// 1 at 480 Mbit/s, 0 at 12.
+    [[nodiscard]] constexpr std::uint8_t high_speed() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
+    }
+    constexpr void set_high_speed(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
+                   ((std::uint64_t{value} & 0xFFU) << 8);
+    }
+    /// Number of the USB configuration that the host chose.
+    [[nodiscard]] constexpr std::uint8_t configured() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
+    }
+    constexpr void set_configured(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
+                   ((std::uint64_t{value} & 0xFFU) << 16);
+    }
+    /// Bit 0 the endpoint out, bit 1 the endpoint in.
+    [[nodiscard]] constexpr std::uint8_t halted() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 24) & 0xFFU);
+    }
+    constexpr void set_halted(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 24)) |
+                   ((std::uint64_t{value} & 0xFFU) << 24);
+    }
+    /// The chip's EP2468STAT: full and empty bits.
+    [[nodiscard]] constexpr std::uint8_t fifos() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 32) & 0xFFU);
+    }
+    constexpr void set_fifos(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFU) << 32);
+    }
+    /// MHz of the FIFO bus.
+    [[nodiscard]] constexpr std::uint8_t clock() const noexcept {
+        return static_cast<std::uint8_t>((words[0] >> 40) & 0xFFU);
+    }
+    constexpr void set_clock(std::uint8_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFF} << 40)) |
+                   ((std::uint64_t{value} & 0xFFU) << 40);
+    }
+    /// Zero.
+    [[nodiscard]] constexpr std::uint16_t spare() const noexcept {
+        return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
+    }
+    constexpr void set_spare(std::uint16_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
+                   ((std::uint64_t{value} & 0xFFFFU) << 48);
+    }
+
+    friend constexpr bool operator==(const BoardStatus&, const BoardStatus&) = default;
+};
+static_assert(sizeof(BoardStatus) == 8 && std::is_trivially_copyable_v<BoardStatus>);
+
+/// Answer to the USB request `statistics`: counters of the firmware since it was loaded. They wrap.
+struct BoardStatistics {
+    std::array<std::uint64_t, 3> words{};
+
+    /// Control requests.
+    [[nodiscard]] constexpr std::uint32_t setups() const noexcept {
+        return static_cast<std::uint32_t>(words[0] & 0xFFFFFFFFU);
+    }
+    constexpr void set_setups(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// Of them, those that were refused.
+    [[nodiscard]] constexpr std::uint32_t stalls() const noexcept {
+        return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_stalls(std::uint32_t value) noexcept {
+        words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+    /// Resets of the USB.
+    [[nodiscard]] constexpr std::uint32_t bus_resets() const noexcept {
+        return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
+    }
+    constexpr void set_bus_resets(std::uint32_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// Times that the USB went to sleep.
+    [[nodiscard]] constexpr std::uint32_t suspends() const noexcept {
+        return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_suspends(std::uint32_t value) noexcept {
+        words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+    /// Configurations of the FPGA that succeeded.
+    [[nodiscard]] constexpr std::uint32_t loads() const noexcept {
+        return static_cast<std::uint32_t>(words[2] & 0xFFFFFFFFU);
+    }
+    constexpr void set_loads(std::uint32_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
+    }
+    /// Bytes of bitstream taken.
+    [[nodiscard]] constexpr std::uint32_t bytes() const noexcept {
+        return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
+    }
+    constexpr void set_bytes(std::uint32_t value) noexcept {
+        words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
+                   ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
+    }
+
+    friend constexpr bool operator==(const BoardStatistics&, const BoardStatistics&) = default;
+};
+static_assert(sizeof(BoardStatistics) == 24 && std::is_trivially_copyable_v<BoardStatistics>);
 
 /// In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
 struct TraceHead {
@@ -1092,6 +1647,24 @@ struct TraceHead {
     friend constexpr bool operator==(const TraceHead&, const TraceHead&) = default;
 };
 static_assert(sizeof(TraceHead) == 32 && std::is_trivially_copyable_v<TraceHead>);
+
+/// Numbers by which a board is found and spoken to.
+namespace usb {
+/// Vendor of a chip that has no firmware.
+inline constexpr std::uint16_t kBlankVendor = 0x04B4;
+/// Product of a chip that has no firmware.
+inline constexpr std::uint16_t kBlankProduct = 0x8613;
+/// Vendor of the Glasgow Interface Explorer.
+inline constexpr std::uint16_t kBoardVendor = 0x20B7;
+/// Its product; Keyway's firmware keeps both, and is told apart by `identify`.
+inline constexpr std::uint16_t kBoardProduct = 0x9DB1;
+/// Bulk endpoint with frames from the host.
+inline constexpr std::uint16_t kEndpointOut = 0x0002;
+/// Bulk endpoint with frames to the host.
+inline constexpr std::uint16_t kEndpointIn = 0x0086;
+/// Bytes of a full packet at high speed.
+inline constexpr std::uint16_t kPacket = 0x0200;
+}  // namespace usb
 
 /// AXI4-Lite register block of the hardware router. Offsets in bytes; 32-bit registers.
 namespace reg {
