@@ -20,3 +20,5 @@ keyway_bridge_bus.sv
 keyway_bridge_rx.sv
 keyway_bridge_tx.sv
 keyway_bridge.sv
+keyway_link.sv
+keyway_device.sv

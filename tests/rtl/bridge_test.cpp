@@ -1,8 +1,8 @@
 // The bridge between the board's USB controller and the router, with a host and an echo around it.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <random>
 
 #include "bridge_bench.hpp"
@@ -38,9 +38,9 @@ class Bridge : public ::testing::Test {
     Bridge() { std::printf("KEYWAY_SEED=%llu\n", static_cast<unsigned long long>(seed_)); }
 
     void expect_kind_to_the_bus() const {
-        EXPECT_EQ(sut_.overruns, 0U);
-        EXPECT_EQ(sut_.early_strobes, 0U);
-        EXPECT_EQ(sut_.contentions, 0U);
+        EXPECT_EQ(sut_.bus.overruns, 0U);
+        EXPECT_EQ(sut_.bus.early_strobes, 0U);
+        EXPECT_EQ(sut_.bus.contentions, 0U);
     }
     /// Sends bodies as credit allows, until all are sent or the clocks are over.
     std::uint32_t send_all(std::uint32_t from, std::uint32_t to, unsigned limit) {
@@ -126,8 +126,8 @@ TEST_F(Bridge, sends_a_lone_answer_at_once_in_a_short_packet) {
 // Only a short packet ends the transfer that the host waits in.
 TEST_F(Bridge, ends_what_happens_to_fill_its_packets_with_an_empty_one) {
     ASSERT_TRUE(sut_.open());
-    // A frame takes 15 bytes more on the wire than its body, whatever is in it. With one frame of credit, which
-    // goes out when the first four bodies were taken, these make 512.
+    // A frame takes 15 bytes more on the wire than its body, whatever is in it. With one frame of credit,
+    // which goes out when the first four bodies were taken, these make 512.
     sut_.echo = false;
     for (std::uint32_t i = 0; i < 15; ++i) {
         sut_.send(FrameKind::kMessage, body_of(i, i < 8 ? 20 : 16));
@@ -226,11 +226,11 @@ class UnkindBus : public Bridge, public ::testing::WithParamInterface<std::pair<
 
 TEST_P(UnkindBus, costs_frames_and_never_the_truth) {
     ASSERT_TRUE(sut_.open());
-    sut_.unkind = GetParam().second;
+    sut_.bus.unkind = GetParam().second;
     const std::uint32_t sent = send_all(0, 3000, 1'500'000);
     EXPECT_GT(sent, 1500U) << "it goes on all the time";
     sut_.run(3000);
-    sut_.unkind = {};
+    sut_.bus.unkind = {};
     // The host asks until both sides know what is missing.
     for (int i = 0; i < 20; ++i) {
         sut_.ask();
@@ -244,8 +244,8 @@ TEST_P(UnkindBus, costs_frames_and_never_the_truth) {
         last = number;
     }
     EXPECT_GT(sut_.got.size(), 500U);
-    EXPECT_EQ(sut_.early_strobes, 0U);
-    EXPECT_EQ(sut_.contentions, 0U);
+    EXPECT_EQ(sut_.bus.early_strobes, 0U);
+    EXPECT_EQ(sut_.bus.contentions, 0U);
     std::printf("sent %u, came back %zu, bad %u, lost there %u and back %llu\n", sent, sut_.got.size(),
                 sut_.model().count_bad_o, sut_.model().count_lost_o,
                 static_cast<unsigned long long>(sut_.lost));
