@@ -68,7 +68,6 @@ module keyway_link #(
 
   output logic [7:0]  epoch_o         // low bits of the router's, as the host wrote it
 );
-  import keyway_pkg::*;
   localparam int unsigned CountBits = $clog2(AuditDepth + 1);
   localparam logic [2:0] Words = 3'd6;       // of the longest command: a fill
 
@@ -88,10 +87,10 @@ module keyway_link #(
   logic [31:0] word0, word1;
   assign word0 = words_q[31:0];
   assign word1 = words_q[63:32];
-  assign is_fill       = kind_q == FrameKindFill;
-  assign is_invalidate = kind_q == FrameKindInvalidate;
-  assign is_write      = kind_q == FrameKindWrite;
-  assign is_read       = kind_q == FrameKindRead;
+  assign is_fill       = kind_q == keyway_pkg::FrameKindFill;
+  assign is_invalidate = kind_q == keyway_pkg::FrameKindInvalidate;
+  assign is_write      = kind_q == keyway_pkg::FrameKindWrite;
+  assign is_read       = kind_q == keyway_pkg::FrameKindRead;
   assign fits          = !too_long_q && word0[31:12] == '0 &&
                          (is_fill ? count_q == 3'd6 : (is_invalidate || is_write || is_read) && count_q == 3'd2);
   assign message_room  = judged_q != CountBits'(AuditDepth);
@@ -109,14 +108,14 @@ module keyway_link #(
     axil_wdata_o = word1;
     axil_araddr_o = word0[11:0];
     if (is_fill || is_invalidate) begin
-      axil_araddr_o = RegTableCommand;
+      axil_araddr_o = keyway_pkg::RegTableCommand;
       unique case (step_q)
-        3'd0: axil_awaddr_o = RegTableIndex;
-        3'd1: {axil_awaddr_o, axil_wdata_o} = {RegTableData0, words_q[2*32+:32]};
-        3'd2: {axil_awaddr_o, axil_wdata_o} = {RegTableData1, words_q[3*32+:32]};
-        3'd3: {axil_awaddr_o, axil_wdata_o} = {RegTableData2, words_q[4*32+:32]};
-        3'd4: {axil_awaddr_o, axil_wdata_o} = {RegTableData3, words_q[5*32+:32]};
-        default: {axil_awaddr_o, axil_wdata_o} = {RegTableCommand, is_fill ? 32'd1 : 32'd2};
+        3'd0: axil_awaddr_o = keyway_pkg::RegTableIndex;
+        3'd1: {axil_awaddr_o, axil_wdata_o} = {keyway_pkg::RegTableData0, words_q[2*32+:32]};
+        3'd2: {axil_awaddr_o, axil_wdata_o} = {keyway_pkg::RegTableData1, words_q[3*32+:32]};
+        3'd3: {axil_awaddr_o, axil_wdata_o} = {keyway_pkg::RegTableData2, words_q[4*32+:32]};
+        3'd4: {axil_awaddr_o, axil_wdata_o} = {keyway_pkg::RegTableData3, words_q[5*32+:32]};
+        default: {axil_awaddr_o, axil_wdata_o} = {keyway_pkg::RegTableCommand, is_fill ? 32'd1 : 32'd2};
       endcase
     end
   end
@@ -136,7 +135,7 @@ module keyway_link #(
       judged_q <= judged_q + CountBits'(message_done) - CountBits'(event_taken);
       unique case (state_q)
         StIdle: begin
-          if (rx_tvalid_i && rx_kind_i == FrameKindMessage) begin
+          if (rx_tvalid_i && rx_kind_i == keyway_pkg::FrameKindMessage) begin
             if (message_room) state_q <= StMessage;
           end else if (rx_tvalid_i) begin
             state_q <= StGather;
@@ -147,7 +146,7 @@ module keyway_link #(
         StJudge: state_q <= !fits ? StAnswer : is_read ? StRead : StWrite;
         StWrite: begin
           if (axil_bvalid_i) begin
-            if (is_write && word0[11:0] == RegEpoch) epoch_o <= word1[7:0];
+            if (is_write && word0[11:0] == keyway_pkg::RegEpoch) epoch_o <= word1[7:0];
             if (is_write) state_q <= StAnswer;
             else if (step_q == 3'd5 || step_q == 3'd4 || is_invalidate) state_q <= StRead;
           end
@@ -197,7 +196,7 @@ module keyway_link #(
     tx_tvalid_o = 1'b0;
     tx_tdata_o = '0;
     tx_tlast_o = 1'b0;
-    tx_kind_o = FrameKindAcknowledge;
+    tx_kind_o = keyway_pkg::FrameKindAcknowledge;
     m_axis_tready_o = 1'b0;
     unique case (source_q)
       ToAnswer: begin
@@ -207,12 +206,12 @@ module keyway_link #(
       end
       ToEvent: begin
         tx_tvalid_o = 1'b1;
-        tx_kind_o = FrameKindEvent;
+        tx_kind_o = keyway_pkg::FrameKindEvent;
         for (int unsigned i = 0; i < 5; i++) if (at_q == 3'(i)) tx_tdata_o = audit_event_i[32*i+:32];
         tx_tlast_o = at_q == 3'd5;
       end
       ToDelivery: begin
-        tx_kind_o = FrameKindDelivery;
+        tx_kind_o = keyway_pkg::FrameKindDelivery;
         // The destination and a word of nothing, then the header as it comes.
         tx_tvalid_o = at_q < 3'd2 || m_axis_tvalid_i;
         tx_tdata_o = at_q == '0 ? 32'(m_axis_tdest_i) : at_q == 3'd1 ? '0 : m_axis_tdata_i;
