@@ -40,7 +40,7 @@ module keyway_fifo #(
       fetching_q <= 1'b0;
       ahead_q <= '0;
     end else begin
-      count_q <= count_q + (AddrBits+1)'(stores) - (AddrBits+1)'(fetch);
+      if (stores != fetch) count_q <= stores ? count_q + 1'b1 : count_q - 1'b1;
       some_q <= stores || (some_q && (!fetch || count_q != (AddrBits+1)'(1)));
       if (stores) write_q <= write_q + 1'b1;
       if (fetch) read_q <= read_q + 1'b1;

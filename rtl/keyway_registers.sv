@@ -342,16 +342,16 @@ module keyway_registers #(
         sender_bits = {16'd0, port_sender_o[p*16+:16]};
       end
     end
-    case ({araddr_q, 2'd0})
-      keyway_pkg::RegMagic: fixed = keyway_pkg::Magic;
-      keyway_pkg::RegVersion: fixed = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
-      keyway_pkg::RegFeatures: fixed = 32'h0000_0006;  // multicast, audit stream
-      keyway_pkg::RegBuildHash: fixed = BuildHash;
-      keyway_pkg::RegGeometry: fixed = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
-      keyway_pkg::RegStreamBits: fixed = 32'(DataBits);
+    // Each group is looked at only where it is hit.
+    case (araddr_q[4:2])
+      keyway_pkg::RegMagic[4:2]: fixed = keyway_pkg::Magic;
+      keyway_pkg::RegVersion[4:2]: fixed = {keyway_pkg::VersionMajor, keyway_pkg::VersionMinor};
+      keyway_pkg::RegFeatures[4:2]: fixed = 32'h0000_0006;  // multicast, audit stream
+      keyway_pkg::RegBuildHash[4:2]: fixed = BuildHash;
+      keyway_pkg::RegGeometry[4:2]: fixed = {8'(DestBits), 8'(SlotBits), 8'(IndexBits), 8'(Ports)};
+      keyway_pkg::RegStreamBits[4:2]: fixed = 32'(DataBits);
       default: fixed = '0;
     endcase
-    // The groups below are looked at only where they are hit.
     case (araddr_q[3:2])
       keyway_pkg::RegControl[3:2]: state = {31'd0, enable_o};
       keyway_pkg::RegEpoch[3:2]: state = epoch_q;
@@ -370,13 +370,9 @@ module keyway_registers #(
       keyway_pkg::RegTableData2[3:2]: row_value = table_data_q[95:64];
       default: row_value = table_data_q[127:96];
     endcase
-    case ({araddr_q[5], araddr_q[3:2]})
-      {keyway_pkg::RegTableCommand[5], keyway_pkg::RegTableCommand[3:2]}:
-        table_value = {30'd0, command_valid_q && command_q[2], command_valid_q};
-      {keyway_rtl_pkg::RegTableLive[5], keyway_rtl_pkg::RegTableLive[3:2]}: table_value = table_live_q;
-      {keyway_rtl_pkg::RegFreeId[5], keyway_rtl_pkg::RegFreeId[3:2]}: table_value = {28'd0, free_room_q};
-      default: table_value = {12'd0, table_index_q};
-    endcase
+    // Index 0x40, command 0x54, live 0x58, free id 0x60.
+    table_value = araddr_q[5] ? {28'd0, free_room_q} : araddr_q[3] ? table_live_q
+                  : araddr_q[2] ? {30'd0, command_valid_q && command_q[2], command_valid_q} : {12'd0, table_index_q};
     case (araddr_q[3:2])
       keyway_pkg::RegCountAccepted[3:2]: count_value = accepted_q;
       keyway_pkg::RegCountRefused[3:2]: count_value = refused_q;
@@ -404,7 +400,7 @@ module keyway_registers #(
       end
     end
     if (arvalid_i && arready_o) araddr_q <= araddr_i[11:2];
-    fixed_q <= fixed;
+    fixed_q <= (araddr_q[11:5] == keyway_pkg::RegMagic[11:5]) ? fixed : '0;
     state_q <= (araddr_q[11:4] == keyway_pkg::RegControl[11:4]) ? state : '0;
     port_q <= (araddr_q[11:4] == keyway_pkg::RegPortControl[11:4]) ? port_value : '0;
     row_q <= row_hit ? row_value : '0;

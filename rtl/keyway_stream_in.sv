@@ -92,11 +92,12 @@ module keyway_stream_in #(
     logic unused;
     assign unused = ^gathered_q[DataBits-1:0];
   end else begin : g_place
-    // Beat k stays until beat k of the next frame: the pipeline relies on that (keyway_pipeline, Held).
+    // Beat k stays until it is the turn of beat k of the next frame: the pipeline relies on that (keyway_pipeline, Held).
+    // Until it comes, what stands at the port is taken down again and again.
     logic [255:0] gathered_q;
     for (genvar k = 0; k < Beats; k++) begin : g_beat
       always_ff @(posedge clk_i) begin
-        if (take && beat_q == BeatBits'(k)) gathered_q[k*DataBits+:DataBits] <= tdata_i;
+        if (beat_q == BeatBits'(k) && (k != 0 || ready)) gathered_q[k*DataBits+:DataBits] <= tdata_i;
       end
     end
     assign whole = gathered_q;
