@@ -51,7 +51,7 @@ class Manual(SystemTest):
     def test_has_every_command_and_option(self):
         page = generated("keyway", "man").replace("\\-", "-")
         for path in all_commands():
-            if path and path != ["audit"]:
+            if path and path not in (["audit"], ["device"]):
                 self.assertIn(f".SS keyway {' '.join(path)}\n", page)
             for option in options_in(help_of("keyway", *path)):
                 self.assertIn(option, page)
