@@ -1,10 +1,8 @@
-# The hardware router as C++ models. Without Verilator it defines nothing, and KEYWAY_VERILATOR is OFF.
+# The hardware router as C++ models. Without Verilator it defines nothing: look for the command keyway_verilated.
 find_package(verilator QUIET HINTS /usr/share/verilator $ENV{VERILATOR_ROOT})
 if(NOT verilator_FOUND)
-  set(KEYWAY_VERILATOR OFF)
   return()
 endif()
-set(KEYWAY_VERILATOR ON)
 
 set(KEYWAY_RTL_DIR ${PROJECT_SOURCE_DIR}/rtl)
 file(STRINGS ${KEYWAY_RTL_DIR}/keyway_router.f keyway_rtl_names)

@@ -44,7 +44,7 @@ module keyway_device #(
   logic [159:0] audit;
 
   // Some clocks, so that every stage of the router sees it. The first frame of the session comes much later.
-  logic [3:0] fresh_q;
+  logic [3:0] fresh_q = '0;
   always_ff @(posedge clk_i) begin
     if (!rst_ni || opened) fresh_q <= '0;
     else if (!fresh_q[3]) fresh_q <= fresh_q + 1'b1;
