@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Synthesises, places and routes the router for a board and writes build/synth/BOARD.json.
 
-    constraints/synth.py BOARD [--seeds 8] [--time-limit 240] [--out build/synth]
+    constraints/synth.py BOARD [--seeds 8] [--time-limit 600] [--out build/synth] [--twice]
+    constraints/synth.py block [--out build/synth]
 
 iCE40 boards are placed and routed with several seeds; a seed that finds no result within the time limit is reported as
 such. Other boards are only synthesised: no frequency is reported for what was not routed. The bitstream is that of the
-best seed, and the same sources give the same bytes.
+best seed, and the same sources give the same bytes: --twice does it all again and compares.
+
+`block` synthesises the router by itself, with the parameters of the HX8K, for the simulation of what synthesis made of
+it (tests/rtl).
 """
 
 import argparse
@@ -19,20 +23,35 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
 
-# Latencies as stated (and tested) in rtl/keyway_router.sv, for 32-bit streams: clocks from the last beat taken to the
-# verdict, and from the first beat taken to the first beat offered.
-VERDICT_CLOCKS = 5
-THROUGH_CLOCKS = 11 + 7
+def stated(name):
+    """A latency as rtl/keyway_router.sv states it (and tests/rtl tests it), for 32-bit streams of 8 beats."""
+    found = re.search(rf"^//\s+{name}\s*= (\d+)(?: \+ Beats - (\d+))?\s+from", (RTL / "keyway_router.sv").read_text(), re.M)
+    return int(found[1]) + (8 - int(found[2]) if found[2] else 0)
+
+
+# Clocks from the last beat taken to the verdict, and from the first beat taken to the first beat offered.
+VERDICT_CLOCKS = stated("VerdictClocks")
+THROUGH_CLOCKS = stated("ThroughClocks")
 
 BOARDS = {
-    "hx8k": {"family": "ice40", "top": "hx8k_top", "device": "hx8k", "package": "ct256", "ask_mhz": 200},
-    "glasgow": {"family": "ice40", "top": "glasgow_top", "device": "hx8k", "package": "bg121", "ask_mhz": 200},
+    "hx8k": {"family": "ice40", "device": "hx8k", "package": "ct256", "ask_mhz": 200},
+    "glasgow": {"family": "ice40", "device": "hx8k", "package": "bg121", "ask_mhz": 200},
+    "icebreaker": {"family": "ice40", "device": "up5k", "package": "sg48", "ask_mhz": 48},
+    "ulx3s": {"family": "ecp5"},
+    "arty": {"family": "xilinx"},
 }
+# What rtl/boards/folded_router.sv gives the router of the HX8K.
+BLOCK = {"DataBits": 32, "Ports": 1, "IndexBits": 8, "DestBits": 3, "Depth": 4, "DualRead": 0, "AuditDepth": 1,
+         "FreeIds": 2, "VerdictCounters": 0, "ClockPs": 10417}
+ICE40 = "synth_ice40 -device "
 
 
-def sources(top):
-    names = (RTL / "keyway_router.f").read_text().split()
-    return [RTL / name for name in names] + [RTL / "boards" / "folded_router.sv", RTL / "boards" / f"{top}.sv"]
+def block_sources():
+    return [RTL / name for name in (RTL / "keyway_router.f").read_text().split()]
+
+
+def sources(name):
+    return block_sources() + [RTL / "boards" / part for part in ("board_reset.sv", "folded_router.sv", f"{name}_top.sv")]
 
 
 def run(command, log, limit=None):
@@ -43,16 +62,27 @@ def run(command, log, limit=None):
             return None
 
 
+def synthesise_block(out):
+    """Netlist of the router by itself, to be simulated."""
+    read = f"read_verilog -sv {' '.join(str(f.relative_to(ROOT)) for f in block_sources())}"
+    set_all = "".join(f" -chparam {key} {value}" for key, value in BLOCK.items())
+    netlist = out / "block.v"
+    script = (f"{read}; hierarchy -top keyway_router{set_all}; rename -top keyway_router; {ICE40}hx; "
+              f"write_json {out / 'block.json'}; write_verilog -noattr {netlist}")
+    log = out / "block.yosys.log"
+    if run(["yosys", "-q", "-l", str(log), "-p", script], out / "block.yosys.err") != 0:
+        sys.exit(f"synthesis failed; see {log}")
+    return netlist
+
+
 def synthesise(name, board, out):
-    top = board["top"]
-    files = sources(top)
+    top = f"{name}_top"
+    files = sources(name)
     netlist = out / f"{name}.synth.json"
-    how = {"ice40": "synth_ice40 -abc9 -device " + ("u" if board.get("device") == "up5k" else "hx"),
+    how = {"ice40": ICE40 + ("u" if board.get("device") == "up5k" else "hx"),
            "ecp5": "synth_ecp5", "xilinx": "synth_xilinx -family xc7"}[board["family"]]
     script = (f"read_verilog -sv {' '.join(str(f.relative_to(ROOT)) for f in files)}; "
               f"{how} -top {top}; stat; write_json {netlist}")
-    if board["family"] == "ice40":
-        script += f"; write_verilog -noattr {out / (name + '.synth.v')}"
     log = out / f"{name}.yosys.log"
     if run(["yosys", "-q", "-l", str(log), "-p", script], out / f"{name}.yosys.err") != 0:
         sys.exit(f"synthesis failed; see {log}")
@@ -68,14 +98,26 @@ def count(cells, *patterns):
     return sum(n for cell, n in cells.items() if any(re.fullmatch(p, cell) for p in patterns))
 
 
+def signal(cell):
+    """The name that a cell was given in the source, as far as it shows."""
+    return re.sub(r"_SB_.*|\$.*|_LC$|_DFFLC$", "", cell).removeprefix("u_router.u_router.")
+
+
+def bitstream(name, out, seed):
+    """SHA-256 of the bitstream of a seed that was routed."""
+    binary = out / f"{name}.bin"
+    subprocess.run(["icepack", str(out / f"{name}.{seed}.asc"), str(binary)], check=True)
+    return hashlib.sha256(binary.read_bytes()).hexdigest()
+
+
 def route(name, board, netlist, out, seeds, limit):
     results = []
-    for seed in range(1, seeds + 1):
+    for seed in seeds:
         report, asc = out / f"{name}.{seed}.report.json", out / f"{name}.{seed}.asc"
         log = out / f"{name}.{seed}.nextpnr.log"
         status = run(["nextpnr-ice40", f"--{board['device']}", "--package", board["package"], "--json", str(netlist),
                       "--pcf", str(ROOT / "constraints" / f"{name}.pcf"), "--freq", str(board["ask_mhz"]),
-                      "--seed", str(seed), "--report", str(report), "--asc", str(asc), "--timing-allow-fail"], log, limit)
+                      "--seed", str(seed), "--placer-heap-timingweight", "30", "--report", str(report), "--asc", str(asc), "--timing-allow-fail"], log, limit)
         if status != 0:
             print(f"seed {seed}: " + ("time limit" if status is None else f"failed, see {log}"), flush=True)
             results.append({"seed": seed, "fmax_mhz": None})
@@ -84,29 +126,33 @@ def route(name, board, netlist, out, seeds, limit):
         fmax = min(clock["achieved"] for clock in data["fmax"].values())
         path = max(data["critical_paths"], key=lambda p: sum(s["delay"] for s in p["path"]) if p["from"] == p["to"] else 0)
         results.append({"seed": seed, "fmax_mhz": round(fmax, 2), "utilization": data["utilization"],
-                        "from": path["path"][0]["from"]["cell"], "to": path["path"][-1]["to"]["cell"]})
+                        "from": signal(path["path"][0]["from"]["cell"]), "to": signal(path["path"][-1]["to"]["cell"])})
         print(f"seed {seed}: {fmax:.1f} MHz", flush=True)
     return results
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("board", choices=sorted(BOARDS))
+    parser.add_argument("board", choices=sorted(BOARDS) + ["block"])
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--time-limit", type=int, default=240, help="seconds a seed")
+    parser.add_argument("--time-limit", type=int, default=600, help="seconds a seed")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "synth")
+    parser.add_argument("--twice", action="store_true", help="do it again, and fail if the bitstream differs")
     args = parser.parse_args()
-    board = BOARDS[args.board]
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
+    if args.board == "block":
+        print(synthesise_block(out))
+        return
+    board = BOARDS[args.board]
 
     netlist, cells, digest = synthesise(args.board, board, out)
     report = {"board": args.board, "family": board["family"], "sources_sha256": digest,
-              "luts": count(cells, "SB_LUT4", "LUT[1-6]", "TRELLIS_COMB"),
+              "luts": count(cells, "SB_LUT4", "LUT[1-6]"),
               "ffs": count(cells, "SB_DFF.*", "FD[CPRS]E(_1)?", "TRELLIS_FF"),
               "brams": count(cells, "SB_RAM40_4K.*", "DP16KD", "RAMB18E1", "RAMB36E1"), "cells": cells}
     if board["family"] == "ice40":
-        seeds = route(args.board, board, netlist, out, args.seeds, args.time_limit)
+        seeds = route(args.board, board, netlist, out, range(1, args.seeds + 1), args.time_limit)
         good = [s for s in seeds if s["fmax_mhz"]]
         report["seeds"] = seeds
         report["verdict_clocks"], report["through_clocks"] = VERDICT_CLOCKS, THROUGH_CLOCKS
@@ -118,9 +164,17 @@ def main():
             report["routing_ns"] = {"verdict": round(VERDICT_CLOCKS * 1000 / worst["fmax_mhz"], 2),
                                     "through": round(THROUGH_CLOCKS * 1000 / worst["fmax_mhz"], 2)}
             report["logic_cells"] = good[0]["utilization"]["ICESTORM_LC"]
-            binary = out / f"{args.board}.bin"
-            if subprocess.run(["icepack", str(out / f"{args.board}.{best['seed']}.asc"), str(binary)]).returncode == 0:
-                report["bitstream"] = {"seed": best["seed"], "sha256": hashlib.sha256(binary.read_bytes()).hexdigest()}
+            report["rams_used"] = good[0]["utilization"]["ICESTORM_RAM"]
+            digest = bitstream(args.board, out, best["seed"])
+            report["bitstream"] = {"seed": best["seed"], "sha256": digest}
+            if args.twice:
+                again = out / "again"
+                again.mkdir(exist_ok=True)
+                netlist, _, _ = synthesise(args.board, board, again)
+                route(args.board, board, netlist, again, [best["seed"]], args.time_limit)
+                if bitstream(args.board, again, best["seed"]) != digest:
+                    sys.exit("the same sources gave another bitstream")
+                print("the same bitstream twice")
         else:
             print("not every seed was routed: no worst frequency is reported", file=sys.stderr)
     path = out / f"{args.board}.json"

@@ -19,9 +19,9 @@ module keyway_destination #(
   input  logic                 clk_i,
   input  logic                 rst_ni,
   input  logic                 reserve_i,
-  input  logic [1:0]           reserve_level_i,
+  input  logic [3:0]           reserve_level_i,  // one-hot
   input  logic                 arrive_i,
-  input  logic [1:0]           arrive_level_i,
+  input  logic [3:0]           arrive_level_i,   // one-hot
   output logic [PosBits-1:0]   arrive_pos_o,     // where in the ring it goes
   input  logic                 select_i,         // take one, if there is one
   output logic                 ready_o,          // there is one
@@ -63,13 +63,16 @@ module keyway_destination #(
   end
   assign depart = select_i && (Early || ready_o);
   assign pos_o = read_q[level_o*PosBits+:PosBits];
-  assign arrive_pos_o = write_q[arrive_level_i*PosBits+:PosBits];
+  always_comb begin
+    arrive_pos_o = '0;
+    for (int unsigned p = 0; p < 4; p++) arrive_pos_o = arrive_pos_o | (write_q[p*PosBits+:PosBits] & {PosBits{arrive_level_i[p]}});
+  end
   assign occupied_o = occupied_q;
 
   for (genvar p = 0; p < 4; p++) begin : g_level
     logic in, here, out;
-    assign in   = reserve_i && reserve_level_i == 2'(p);
-    assign here = arrive_i && arrive_level_i == 2'(p);
+    assign in   = reserve_i && reserve_level_i[p];
+    assign here = arrive_i && arrive_level_i[p];
     assign out  = depart && level_o == 2'(p);
     always_ff @(posedge clk_i) begin
       if (!rst_ni) begin

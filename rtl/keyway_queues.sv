@@ -104,6 +104,8 @@ module keyway_queues #(
   logic [SlotBits-1:0] task_slot;
   logic [Dests-1:0] first;
   logic task_valid_q;
+  logic [3:0] push_level, task_hot;  // one-hot: what the task's is, from flip-flops where there is time
+  assign push_level = 4'd1 << push_priority_i;
   assign push_task = {others, push_priority_i, free_slot};
   assign {task_others, task_level, task_slot} = task_q;
 
@@ -119,6 +121,8 @@ module keyway_queues #(
     // Messages come at least 7 clocks apart and have at most 7 copies: the one before is always done.
     logic [DestBits-1:0] counted_q;
     logic [Dests-1:0] ahead_q, first_q, rest_q, next;
+    logic [3:0] hot_q;
+    assign task_hot = hot_q;
     assign next   = first_of(rest_q);
     assign first  = first_q;
     assign others = push_mask_i[0] ? '0 : counted_q;
@@ -126,7 +130,7 @@ module keyway_queues #(
       counted_q <= counted;
       ahead_q <= first_of(push_mask_i);
       task_valid_q <= rst_ni && (store || rest_q != '0);
-      if (store) task_q <= push_task;
+      if (store) {hot_q, task_q} <= {push_level, push_task};
       if (!rst_ni) begin
         rest_q <= '0;
       end else if (store) begin
@@ -151,6 +155,7 @@ module keyway_queues #(
     assign fifo_pop   = fifo_valid && next_taken;
     assign first      = first_of(todo_q);
     assign others     = counted;
+    assign task_hot   = 4'd1 << task_level;
     keyway_fifo #(.Width(Dests + TaskBits), .AddrBits(SlotBits)) u_tasks (
       .clk_i, .rst_ni, .push_i(store && (fifo_busy || !next_taken)), .data_i({push_mask_i, push_task}),
       .busy_o(fifo_busy), .valid_o(fifo_valid), .data_o(fifo_task), .pop_i(fifo_pop));
@@ -179,8 +184,8 @@ module keyway_queues #(
     logic [4*Depth-1:0] occupied;
     keyway_destination #(.Depth(Depth), .Early(Narrow)) u_dest (
       .clk_i, .rst_ni,
-      .reserve_i(push_i && push_mask_i[d]), .reserve_level_i(push_priority_i),
-      .arrive_i(task_valid_q && first[d]), .arrive_level_i(task_level),
+      .reserve_i(push_i && push_mask_i[d]), .reserve_level_i(push_level),
+      .arrive_i(task_valid_q && first[d]), .arrive_level_i(task_hot),
       .arrive_pos_o(arrive_positions[d*PosBits+:PosBits]),
       .select_i(select_q[d]), .ready_o(has_some[d]), .next_o(nexts[d*2+:2]), .level_o(levels[d*2+:2]), .pos_o(positions[d*PosBits+:PosBits]),
       .occupied_o(occupied));

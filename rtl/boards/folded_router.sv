@@ -5,7 +5,8 @@
 module folded_router #(
   parameter int unsigned IndexBits = 8,
   parameter int unsigned DestBits = 3,
-  parameter int unsigned Depth = 4
+  parameter int unsigned Depth = 4,
+  parameter int unsigned ClockPs = 10000
 ) (
   input  logic clk_i,
   input  logic rst_ni,
@@ -27,8 +28,8 @@ module folded_router #(
   logic [159:0] audit;
 
   keyway_router #(
-    .DataBits(32), .Ports(1), .IndexBits(IndexBits), .DestBits(DestBits), .Depth(Depth), .DualRead(1'b0), .AuditDepth(1), .FreeIds(2),
-    .VerdictCounters(1'b0), .ClockPs(6666)
+    .DataBits(32), .Ports(1), .IndexBits(IndexBits), .DestBits(DestBits), .Depth(Depth), .DualRead(1'b0),
+    .AuditDepth(1), .FreeIds(2), .VerdictCounters(1'b0), .ClockPs(ClockPs)
   ) u_router (
     .clk_i, .rst_ni(rst_q[1]),
     .s_axis_tvalid_i(in_q[0]), .s_axis_tready_o(s_ready), .s_axis_tdata_i(in_q[32:1]), .s_axis_tlast_i(in_q[33]),

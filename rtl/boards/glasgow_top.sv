@@ -9,7 +9,7 @@ module glasgow_top (
   output logic       serial_o_oe_o,
   output logic [4:0] led_o
 );
-  logic clk, locked;
+  logic clk, locked, rst_n;
 `ifdef SYNTHESIS
   SB_PLL40_CORE #(
     .FEEDBACK_PATH("SIMPLE"), .DIVR(4'd0), .DIVF(7'd15), .DIVQ(3'd3), .FILTER_RANGE(3'd4)
@@ -20,17 +20,10 @@ module glasgow_top (
   assign locked = 1'b1;
 `endif
 
-  // Reset until the clock is stable, and 15 clocks more. iCE40 flip-flops start as 0.
-  logic [3:0] wait_q = '0;
-  logic rst_nq = 1'b0;
-  always_ff @(posedge clk) begin
-    wait_q <= !locked ? '0 : (wait_q == '1) ? wait_q : wait_q + 1'b1;
-    rst_nq <= wait_q == '1;
-  end
-
-  folded_router u_router (.clk_i(clk), .rst_ni(rst_nq), .serial_i, .serial_o);
+  board_reset u_reset (.clk_i(clk), .locked_i(locked), .rst_no(rst_n));
+  folded_router #(.ClockPs(10417)) u_router (.clk_i(clk), .rst_ni(rst_n), .serial_i, .serial_o);
 
   assign serial_i_oe_o = 1'b0;
   assign serial_o_oe_o = 1'b1;
-  assign led_o = {4'd0, rst_nq};
+  assign led_o = {4'd0, rst_n};
 endmodule

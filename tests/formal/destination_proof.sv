@@ -24,7 +24,8 @@ module destination_proof #(
   assign rst_n = started && !again_i;
 
   keyway_destination #(.Depth(Depth)) u_destination (
-    .clk_i, .rst_ni(rst_n), .reserve_i, .reserve_level_i, .arrive_i, .arrive_level_i, .arrive_pos_o(arrive_pos),
+    .clk_i, .rst_ni(rst_n), .reserve_i, .reserve_level_i(4'd1 << reserve_level_i), .arrive_i, .arrive_level_i(4'd1 << arrive_level_i),
+    .arrive_pos_o(arrive_pos),
     .select_i, .ready_o(ready), .next_o(next), .level_o(chosen), .pos_o(pos), .occupied_o(occupied));
 
   assign held = occupied[level*Depth+:Depth];

@@ -111,8 +111,10 @@ class Bench {
 
     explicit Bench(std::uint64_t seed = 1) : random_(seed), context_(std::make_unique<VerilatedContext>()) {
         context_->randSeed(static_cast<int>(seed % 0x7FFFFFFF) + 1);
-        context_->randReset(2);  // what has no reset starts with any value
+        // What has no reset starts with any value; beside a netlist with that of the chip.
+        context_->randReset(kShadowed ? 0 : 2);
         model_ = std::make_unique<typename Shape::Model>(context_.get());
+        shadow_ = std::make_unique<Shadow>(context_.get());
         model_->rst_ni = 0;
         model_->audit_ready_i = 1;
         for (int i = 0; i < 8; ++i) {
@@ -121,7 +123,12 @@ class Bench {
         model_->rst_ni = 1;
         tick();
     }
-    ~Bench() { model_->final(); }
+    ~Bench() {
+        model_->final();
+        if constexpr (kShadowed) {
+            shadow_->final();
+        }
+    }
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;
 
@@ -137,15 +144,15 @@ class Bench {
     std::function<void(const Inside&)> on_clock = [](const Inside&) {};
     std::array<std::deque<Received>, Shape::kPorts> received;
     std::deque<std::array<std::uint32_t, 5>> audit;
-    bool stalled_stable = true;  ///< AXI4-Stream: what is offered stays until it is taken
+    std::uint64_t compared = 0,
+                  differs_at = 0;  ///< clocks in which a netlist was compared; the first that differed
+    bool stalled_stable = true;    ///< AXI4-Stream: what is offered stays until it is taken
 
     void tick() {
         drive();
-        model_->clk_i = 0;
-        model_->eval();
+        clock(0);
         observe();
-        model_->clk_i = 1;
-        model_->eval();
+        clock(1);
         context_->timeInc(1);
         ++cycle_;
     }
@@ -234,6 +241,73 @@ class Bench {
                                    kMissed = 0x88, kDropped = 0x8C, kVerdicts = 0x100;
 
   private:
+    // A shape may name a netlist of the same router as its Shadow: it gets the same inputs, and what it shows
+    // must be the same in every clock.
+    static constexpr bool kShadowed = requires { typename Shape::Shadow; };
+    struct None {
+        explicit None(VerilatedContext*) {}
+    };
+    template <typename S, bool>
+    struct ShadowOf {
+        using type = None;
+    };
+    template <typename S>
+    struct ShadowOf<S, true> {
+        using type = typename S::Shadow;
+    };
+    using Shadow = typename ShadowOf<Shape, kShadowed>::type;
+
+    void clock(CData level) {
+        model_->clk_i = level;
+        model_->eval();
+        if constexpr (kShadowed) {
+            shadow_->rst_ni = model_->rst_ni;
+            shadow_->s_axis_tvalid_i = model_->s_axis_tvalid_i;
+            shadow_->s_axis_tdata_i = model_->s_axis_tdata_i;
+            shadow_->s_axis_tlast_i = model_->s_axis_tlast_i;
+            shadow_->m_axis_tready_i = model_->m_axis_tready_i;
+            shadow_->audit_ready_i = model_->audit_ready_i;
+            shadow_->s_axil_awvalid_i = model_->s_axil_awvalid_i;
+            shadow_->s_axil_awaddr_i = model_->s_axil_awaddr_i;
+            shadow_->s_axil_wvalid_i = model_->s_axil_wvalid_i;
+            shadow_->s_axil_wdata_i = model_->s_axil_wdata_i;
+            shadow_->s_axil_bready_i = model_->s_axil_bready_i;
+            shadow_->s_axil_arvalid_i = model_->s_axil_arvalid_i;
+            shadow_->s_axil_araddr_i = model_->s_axil_araddr_i;
+            shadow_->s_axil_rready_i = model_->s_axil_rready_i;
+            shadow_->clk_i = level;
+            shadow_->eval();
+        }
+    }
+
+    /// Data count where they are valid.
+    void compare() {
+        if constexpr (kShadowed) {
+            const auto& a = *model_;
+            const auto& b = *shadow_;
+            bool same = a.s_axis_tready_o == b.s_axis_tready_o && a.m_axis_tvalid_o == b.m_axis_tvalid_o &&
+                        a.audit_valid_o == b.audit_valid_o && a.s_axil_awready_o == b.s_axil_awready_o &&
+                        a.s_axil_wready_o == b.s_axil_wready_o && a.s_axil_bvalid_o == b.s_axil_bvalid_o &&
+                        a.s_axil_arready_o == b.s_axil_arready_o && a.s_axil_rvalid_o == b.s_axil_rvalid_o;
+            if (a.m_axis_tvalid_o != 0) {
+                same = same && a.m_axis_tdata_o == b.m_axis_tdata_o && a.m_axis_tdest_o == b.m_axis_tdest_o &&
+                       a.m_axis_tlast_o == b.m_axis_tlast_o;
+            }
+            if (a.audit_valid_o != 0) {
+                for (unsigned i = 0; i < 5; ++i) {
+                    same = same && a.audit_event_o[i] == b.audit_event_o[i];
+                }
+            }
+            if (a.s_axil_rvalid_o != 0) {
+                same = same && a.s_axil_rdata_o == b.s_axil_rdata_o;
+            }
+            ++compared;
+            if (!same && differs_at == 0) {
+                differs_at = cycle_;
+            }
+        }
+    }
+
     struct In {
         std::deque<Frame> frames;
         unsigned beat = 0;
@@ -322,6 +396,7 @@ class Bench {
         inside.arrive_level = root.keyway_router__DOT__arrive_level;
         on_clock(inside);
         observe_bus();
+        compare();
     }
 
     void observe_out(unsigned port) {
@@ -390,6 +465,7 @@ class Bench {
     Random random_;
     std::unique_ptr<VerilatedContext> context_;
     std::unique_ptr<typename Shape::Model> model_;
+    std::unique_ptr<Shadow> shadow_;
     std::array<In, Shape::kPorts> in_;
     std::array<Out, Shape::kPorts> out_;
     std::deque<Access> bus_;
