@@ -126,7 +126,7 @@ std::optional<std::vector<std::byte>> SimulatedBoard::usb_control(const Fx2::Set
     if ((setup[0] & 0x60U) != 0x40U) {
         return chip_ ? chip_->control(setup, out) : std::nullopt;
     }
-    std::vector<std::byte> in(to_host ? setup[6] | setup[7] << 8U : 0U);
+    std::vector<std::byte> in(to_host ? setup[6] | std::size_t{setup[7]} << 8U : 0U);
     const auto done = control(setup[0], UsbRequest{setup[1]},
                               static_cast<std::uint16_t>(setup[2] | setup[3] << 8U), out, in);
     if (!done) {
