@@ -46,6 +46,15 @@ BLOCK = {"DataBits": 32, "Ports": 1, "IndexBits": 8, "DestBits": 3, "Depth": 4, 
 ICE40 = "synth_ice40 -device "
 
 
+def shape(name):
+    """Destinations and places a queue that the top of a board gives the router."""
+    top = (RTL / "boards" / f"{name}_top.sv").read_text()
+    default = (RTL / "boards" / "folded_router.sv").read_text()
+    given = {key: re.search(rf"\.{key}\((\d+)\)", top) or re.search(rf"int unsigned {key} = (\d+)", default)
+             for key in ("DestBits", "Depth")}
+    return 1 << int(given["DestBits"][1]), int(given["Depth"][1])
+
+
 def block_sources():
     return [RTL / name for name in (RTL / "keyway_router.f").read_text().split()]
 
