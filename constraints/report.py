@@ -30,6 +30,8 @@ def cells(report):
 
 
 def table():
+    if not reports():
+        return "No report is kept yet."
     lines = ["| board | destinations, places | LUTs | flip-flops | RAMs | logic cells | seeds | worst / best MHz | header to verdict"
              " | first beat in to first beat out |", "|---|---|---|---|---|---|---|---|---|---|"]
     notes = []
