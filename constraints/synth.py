@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Synthesises, places and routes the router for a board and writes build/synth/BOARD.json.
 
-    constraints/synth.py BOARD [--seeds 8] [--time-limit 600] [--out build/synth] [--twice]
+    constraints/synth.py BOARD [--seeds 8] [--time-limit 300] [--out build/synth] [--twice]
     constraints/synth.py block [--out build/synth]
 
 iCE40 boards are placed and routed with several seeds; a seed that finds no result within the time limit is reported as
@@ -17,6 +17,8 @@ import hashlib
 import json
 import pathlib
 import re
+import resource
+import signal
 import subprocess
 import sys
 
@@ -46,6 +48,15 @@ BLOCK = {"DataBits": 32, "Ports": 1, "IndexBits": 8, "DestBits": 3, "Depth": 4, 
 ICE40 = "synth_ice40 -device "
 
 
+def shape(name):
+    """Destinations and places a queue that the top of a board gives the router."""
+    top = (RTL / "boards" / f"{name}_top.sv").read_text()
+    default = (RTL / "boards" / "folded_router.sv").read_text()
+    given = {key: re.search(rf"\.{key}\((\d+)\)", top) or re.search(rf"int unsigned {key} = (\d+)", default)
+             for key in ("DestBits", "Depth")}
+    return 1 << int(given["DestBits"][1]), int(given["Depth"][1])
+
+
 def block_sources():
     return [RTL / name for name in (RTL / "keyway_router.f").read_text().split()]
 
@@ -55,11 +66,13 @@ def sources(name):
 
 
 def run(command, log, limit=None):
+    """The exit code, or None after `limit` seconds of CPU time: on a busy machine a seed has as much as on an idle one."""
+    def limited():
+        if limit:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     with open(log, "w") as out:
-        try:
-            return subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=limit, cwd=ROOT).returncode
-        except subprocess.TimeoutExpired:
-            return None
+        status = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, preexec_fn=limited, cwd=ROOT).returncode
+    return None if status in (-signal.SIGXCPU, -signal.SIGKILL) else status
 
 
 def synthesise_block(out):
@@ -98,7 +111,7 @@ def count(cells, *patterns):
     return sum(n for cell, n in cells.items() if any(re.fullmatch(p, cell) for p in patterns))
 
 
-def signal(cell):
+def source_name(cell):
     """The name that a cell was given in the source, as far as it shows."""
     return re.sub(r"_SB_.*|\$.*|_LC$|_DFFLC$", "", cell).removeprefix("u_router.u_router.")
 
@@ -117,7 +130,8 @@ def route(name, board, netlist, out, seeds, limit):
         log = out / f"{name}.{seed}.nextpnr.log"
         status = run(["nextpnr-ice40", f"--{board['device']}", "--package", board["package"], "--json", str(netlist),
                       "--pcf", str(ROOT / "constraints" / f"{name}.pcf"), "--freq", str(board["ask_mhz"]),
-                      "--seed", str(seed), "--placer-heap-timingweight", "30", "--report", str(report), "--asc", str(asc), "--timing-allow-fail"], log, limit)
+                      "--seed", str(seed), "--placer-heap-timingweight", "30", "--report", str(report), "--asc", str(asc),
+                      "--timing-allow-fail"], log, limit)
         if status != 0:
             print(f"seed {seed}: " + ("time limit" if status is None else f"failed, see {log}"), flush=True)
             results.append({"seed": seed, "fmax_mhz": None})
@@ -126,7 +140,7 @@ def route(name, board, netlist, out, seeds, limit):
         fmax = min(clock["achieved"] for clock in data["fmax"].values())
         path = max(data["critical_paths"], key=lambda p: sum(s["delay"] for s in p["path"]) if p["from"] == p["to"] else 0)
         results.append({"seed": seed, "fmax_mhz": round(fmax, 2), "utilization": data["utilization"],
-                        "from": signal(path["path"][0]["from"]["cell"]), "to": signal(path["path"][-1]["to"]["cell"])})
+                        "from": source_name(path["path"][0]["from"]["cell"]), "to": source_name(path["path"][-1]["to"]["cell"])})
         print(f"seed {seed}: {fmax:.1f} MHz", flush=True)
     return results
 
@@ -135,7 +149,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("board", choices=sorted(BOARDS) + ["block"])
     parser.add_argument("--seeds", type=int, default=8)
-    parser.add_argument("--time-limit", type=int, default=600, help="seconds a seed")
+    parser.add_argument("--time-limit", type=int, default=300, help="CPU seconds a seed")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "build" / "synth")
     parser.add_argument("--twice", action="store_true", help="do it again, and fail if the bitstream differs")
     args = parser.parse_args()

@@ -307,6 +307,47 @@ TYPED_TEST(Router, AStalledConsumerLosesNothing) {
     this->sut.expect_alive();
 }
 
+// The header that waits for the port has left its queue, so one more than there are places is on its way.
+TYPED_TEST(Router, LosesNothingWhenEveryPlaceIsTaken) {
+    using R = Ready<TypeParam>;
+    constexpr std::uint32_t kUnknown = 0;
+    for (std::uint32_t object = 1; object < R::kDests && object < (1U << TypeParam::kIndexBits); ++object) {
+        this->sut.give(object, static_cast<std::uint16_t>(object));
+    }
+    this->sut.ready_share = 0;
+    std::vector<std::uint32_t> sent, come;
+    std::uint32_t sequence = 0;
+    for (std::uint32_t object = 0; object < R::kDests; ++object) {
+        for (unsigned priority = 0; priority < 4; ++priority) {
+            for (Verdict verdict = Verdict::kDelivered; verdict != Verdict::kFull;) {
+                Header header = R::message(object, static_cast<std::uint16_t>(object));
+                if (object == kUnknown) {  // a miss: the last row was never filled
+                    header.set_capability(
+                        R::id((1U << TypeParam::kIndexBits) - 1 + (1U << TypeParam::kIndexBits)));
+                }
+                header.set_priority(static_cast<std::uint8_t>(priority));
+                header.set_sequence(++sequence);
+                verdict = this->sut.ask(header);
+                ASSERT_LT(sequence, 4000U);
+                if (verdict != Verdict::kFull) {
+                    sent.push_back(sequence);
+                }
+            }
+        }
+    }
+    ASSERT_GT(sent.size(), std::size_t{4} * R::kDests * TypeParam::kDepth);
+    this->sut.ready_share = 100;
+    this->sut.run(static_cast<unsigned>(sent.size()) * 12 + 200);
+    for (const auto& port : this->sut.received) {
+        for (const Received& copy : port) {
+            come.push_back(copy.header.sequence());
+        }
+    }
+    std::ranges::sort(come);
+    EXPECT_EQ(come, sent);
+    this->sut.expect_alive();
+}
+
 TYPED_TEST(Router, CountsAuditEventsThatFoundNoRoom) {
     this->sut.give(1, 1);
     this->sut.audit_ready_share = 0;
