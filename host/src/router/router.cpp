@@ -189,6 +189,8 @@ void Router::Impl::take_over_requests() {
         admit(std::move(socket), observes);
     }
     if (audit_changed_.exchange(false, std::memory_order_acquire)) {
+        // First what is beyond the log's queue: as long as there is any, all have to wait.
+        audit_->tend();
         // What had to wait for the log is still in the rings.
         for (auto& link : links_) {
             if (link != nullptr) {
