@@ -82,7 +82,7 @@ class VerilatedBoard : public device::Transport {
 
     Random random_;
     sim::Fx2 chip;
-    Fx2Bus<Vdevice> bus{random_};
+    Fx2Bus<Vdevice> bus{random_, 1};  // as on a board, whose pins have registers
     std::uint64_t clocks = 0;
 
   private:
