@@ -77,7 +77,7 @@ module keyway_device #(
     .DataBits(32), .Ports(1), .IndexBits(IndexBits), .DestBits(DestBits), .Depth(Depth), .DualRead(DualRead),
     .AuditDepth(AuditDepth), .VerdictCounters(VerdictCounters), .ClockPs(ClockPs), .BuildHash(BuildHash)
   ) u_router (
-    .clk_i, .rst_ni(rst_ni && fresh_q[3]),
+    .clk_i, .rst_ni(fresh_q[3]),
     .s_axis_tvalid_i(s_valid), .s_axis_tready_o(s_ready), .s_axis_tdata_i(s_data), .s_axis_tlast_i(s_last),
     .m_axis_tvalid_o(m_valid), .m_axis_tready_i(m_ready), .m_axis_tdata_o(m_data), .m_axis_tdest_o(m_dest),
     .m_axis_tlast_o(m_last),

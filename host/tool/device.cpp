@@ -2,20 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
 #include "driver/board.hpp"
 #include "driver/firmware_image.hpp"
 #include "driver/libusb_bus.hpp"
-#include "driver/link.hpp"
-#include "driver/registers.hpp"
 #include "tool/session.hpp"
 #include "tool/text.hpp"
 
@@ -235,47 +229,6 @@ void reset_device(Session& session, const std::string& serial, bool fpga) {
     }
 }
 
-// From here to the table's registers and back, so many times.
-void test_device(Session& session, const std::string& serial, unsigned count) {
-    device::LibusbBus usb;
-    auto opened = device::open_board(usb, {.serial = serial});
-    if (!opened) {
-        return fail(session, opened.error(), "opening the board");
-    }
-    const auto status = device::status_of(**opened);
-    if (!status || FpgaState{status->fpga()} != FpgaState::kReady) {
-        return session.fail(status ? Error(Status::kFpgaEmpty) : status.error(), "asking the board");
-    }
-    device::Link link(**opened);
-    if (const auto begun = link.open(); !begun) {
-        return session.fail(begun.error(), "opening the link");
-    }
-    device::Registers registers(link);
-    std::vector<double> us;
-    us.reserve(count);
-    for (unsigned i = 0; i < count; ++i) {
-        const auto from = std::chrono::steady_clock::now();
-        const auto magic = registers.read(reg::kMagic);
-        if (!magic || *magic != kMagic) {
-            return session.fail(magic ? Error(Status::kDeviceGarbled) : magic.error(), "reading a register");
-        }
-        us.push_back(
-            std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - from).count());
-    }
-    std::ranges::sort(us);
-    const double median = us[us.size() / 2], worst = us.back();
-    const auto& decoded = link.decoded();
-    if (session.json) {
-        return Session::print({{"round_trips", count},
-                               {"median_us", median},
-                               {"worst_us", worst},
-                               {"damaged_frames", decoded.damaged()},
-                               {"lost_frames", link.counters().lost}});
-    }
-    fmt::print("{} round trips: median {:.0f} us, worst {:.0f} us; {} damaged and {} lost frames\n", count,
-               median, worst, decoded.damaged(), link.counters().lost);
-}
-
 }  // namespace
 
 void add_device_commands(CLI::App& app, Session& session) {
@@ -311,17 +264,6 @@ void add_device_commands(CLI::App& app, Session& session) {
     with_serial(*reset, *which);
     reset->add_flag("--fpga", *fpga, "Empty the FPGA, too");
     reset->callback([&session, which, fpga] { reset_device(session, *which, *fpga); });
-
-    CLI::App* test =
-        command->add_subcommand("test", "Read a register of the device again and again, and time it");
-    test->add_flag("--json", session.json, "JSON for programs");
-    const auto tested = std::make_shared<std::string>();
-    const auto count = std::make_shared<unsigned>(1000);
-    with_serial(*test, *tested);
-    test->add_option("--count", *count, "Round trips")
-        ->check(CLI::Range(1U, 1000000U))
-        ->capture_default_str();
-    test->callback([&session, tested, count] { test_device(session, *tested, *count); });
     command->footer(
         "Needs the right to open the board: the udev rule of keywayd gives it to the group keyway.\n"
         "Nothing on the board is kept without power: after plugging it in, load it.");
