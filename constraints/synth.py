@@ -38,6 +38,8 @@ THROUGH_CLOCKS = stated("ThroughClocks")
 BOARDS = {
     "hx8k": {"family": "ice40", "device": "hx8k", "package": "ct256", "ask_mhz": 200},
     "glasgow": {"family": "ice40", "device": "hx8k", "package": "bg121", "ask_mhz": 200},
+    # What a board is loaded with; the clock is that of its USB controller.
+    "glasgow_device": {"family": "ice40", "device": "hx8k", "package": "bg121", "ask_mhz": 30},
     "icebreaker": {"family": "ice40", "device": "up5k", "package": "sg48", "ask_mhz": 48},
     "ulx3s": {"family": "ecp5"},
     "arty": {"family": "xilinx"},

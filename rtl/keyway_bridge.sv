@@ -19,6 +19,7 @@ module keyway_bridge #(
   parameter int unsigned BodyBytes = 40,      // longest body, a multiple of 4, at most 48
   parameter int unsigned PlaceBits = 2,       // log2 of bodies that wait for the host, 1 to 4
   parameter int unsigned Turn = 3,            // clocks from an address of the bus to its first strobe
+  parameter int unsigned Lag = 0,             // clocks of registers in the output pins: 0 or 1
   parameter int unsigned FlushClocks = 8,     // clocks without anything to write until a short packet goes out
   parameter logic [31:0] BuildHash = '0
 ) (
@@ -58,6 +59,9 @@ module keyway_bridge #(
   if (BodyBytes < 24 || BodyBytes > 48 || BodyBytes % 4 != 0) begin : g_bad_body
     $fatal(1, "keyway_bridge: BodyBytes must be 24 to 48 and a multiple of 4");
   end
+  if (Lag > 1) begin : g_bad_lag
+    $fatal(1, "keyway_bridge: Lag must be 0 or 1");
+  end
   if (WindowBits < 1 || WindowBits > 7) begin : g_bad_window
     $fatal(1, "keyway_bridge: WindowBits must be 1 to 7");
   end
@@ -67,7 +71,7 @@ module keyway_bridge #(
   logic [15:0] first, grant_in, grant;
   logic [31:0] session;
 
-  keyway_bridge_bus #(.Turn(Turn), .FlushClocks(FlushClocks)) u_bus (
+  keyway_bridge_bus #(.Turn(Turn), .Lag(Lag), .FlushClocks(FlushClocks)) u_bus (
     .clk_i, .rst_ni, .fifoadr_o, .sloe_no, .slrd_no, .slwr_no, .pktend_no, .out_ready_i, .in_ready_i, .fd_i, .fd_o, .fd_oe_o,
     .rx_valid_o(rx_valid), .rx_data_o(rx_byte),
     .tx_valid_i(tx_valid), .tx_ready_o(tx_ready), .tx_data_i(tx_byte), .tx_more_i(tx_more));

@@ -3,8 +3,8 @@
 //   Rate     a byte a clock in a burst. Changing direction costs Turn + 2 clocks.
 //   Latency  a byte read is given out 2 clocks after the edge at which the chip sees the strobe.
 //
-// Strobes, address and data out come from registers, flags and data in go into registers first; boards put both into
-// the pins' own. So a flag is one clock old when it is looked at:
+// Strobes, address and data out come from registers, flags and data in go into registers first. A board whose pins have registers puts
+// one more behind the outputs (Lag = 1), and takes the inputs at the falling edge. So a flag is one clock old when it is looked at:
 //  - reading, the strobe stays on, and a byte counts when the flag that was taken with it says that there was one;
 //  - writing, the module counts the bytes of a packet itself and looks at the flag between packets, after Settle clocks,
 //    when it is surely fresh. If the counts of both sides differ after damage, the flag stops it in mid-packet, and the next
@@ -19,6 +19,7 @@ module keyway_bridge_bus #(
   parameter int unsigned Turn = 3,         // clocks between an address and the first strobe: 25 ns set-up
   parameter int unsigned Settle = 4,       // clocks from the last write until the full flag has come in
   parameter int unsigned FlushClocks = 8,
+  parameter int unsigned Lag = 0,          // 1: the pins have output registers of their own, behind the module's
   parameter int unsigned Burst = 512,      // bytes in one direction while the other one wants the bus
   parameter int unsigned PacketBytes = 512
 ) (
@@ -52,13 +53,21 @@ module keyway_bridge_bus #(
   state_e state_q;
 
   // ---- Input registers
-  logic out_ready_q, in_ready_q, read_d1_q;
+  logic out_ready_q, in_ready_q, read_d1_q;  // the strobe that the chip saw when the byte was taken
   logic [7:0] fd_q;
   always_ff @(posedge clk_i) begin
     out_ready_q <= out_ready_i;
     in_ready_q <= in_ready_i;
     fd_q <= fd_i;
-    read_d1_q <= !slrd_no;
+  end
+  if (Lag == 0) begin : g_lag
+    always_ff @(posedge clk_i) read_d1_q <= !slrd_no;
+  end else begin : g_lag
+    logic pin_q;
+    always_ff @(posedge clk_i) begin
+      pin_q <= !slrd_no;
+      read_d1_q <= pin_q;
+    end
   end
   assign rx_valid_o = read_d1_q && out_ready_q;
   assign rx_data_o = fd_q;
@@ -87,7 +96,7 @@ module keyway_bridge_bus #(
       pktend_no <= 1'b1;
       fd_oe_o <= 1'b0;
       wait_q <= '0;
-      settle_q <= 4'(Settle);
+      settle_q <= 4'(Settle + Lag);
       quiet_q <= 4'(FlushClocks);
       count_q <= '0;
       burst_q <= '0;
@@ -128,7 +137,7 @@ module keyway_bridge_bus #(
           // The flag is of the clock before: a byte may still be on its way, and StEndRead waits for it.
           if ((read_d1_q && !out_ready_q) || (burst_q == '0 && (want_write || want_flush))) begin
             state_q <= StEndRead;
-            wait_q <= 4'd2;
+            wait_q <= 4'(2 + Lag);
           end else begin
             slrd_no <= 1'b0;
           end
@@ -151,7 +160,7 @@ module keyway_bridge_bus #(
             slwr_no <= 1'b0;
             dirty_q <= 1'b1;
             burst_q <= burst_q - 1'b1;
-            settle_q <= 4'(Settle);
+            settle_q <= 4'(Settle + Lag);
             count_q <= count_q == CountBits'(PacketBytes - 1) ? '0 : count_q + 1'b1;
           end else if (want_flush) begin
             state_q <= StFlush;
@@ -164,7 +173,7 @@ module keyway_bridge_bus #(
             pktend_no <= 1'b0;
             dirty_q <= 1'b0;
             count_q <= '0;
-            settle_q <= 4'(Settle);
+            settle_q <= 4'(Settle + Lag);
           end
           state_q <= StIdle;
         end

@@ -12,6 +12,7 @@ module keyway_device #(
   parameter bit          DualRead = 1'b0,
   parameter int unsigned AuditDepth = 4,
   parameter int unsigned WindowBits = 6,
+  parameter int unsigned Lag = 0,
   parameter bit          VerdictCounters = 1'b1,
   parameter int unsigned ClockPs = 33333,
   parameter logic [31:0] BuildHash = '0
@@ -50,7 +51,7 @@ module keyway_device #(
     else if (!fresh_q[3]) fresh_q <= fresh_q + 1'b1;
   end
 
-  keyway_bridge #(.WindowBits(WindowBits), .BuildHash(BuildHash)) u_bridge (
+  keyway_bridge #(.WindowBits(WindowBits), .Lag(Lag), .BuildHash(BuildHash)) u_bridge (
     .clk_i, .rst_ni, .fifoadr_o, .sloe_no, .slrd_no, .slwr_no, .pktend_no, .out_ready_i, .in_ready_i, .fd_i, .fd_o, .fd_oe_o,
     .m_axis_tvalid_o(rx_valid), .m_axis_tready_i(rx_ready), .m_axis_tdata_o(rx_data), .m_axis_tlast_o(rx_last),
     .m_axis_kind_o(rx_kind), .m_axis_sequence_o(rx_sequence),

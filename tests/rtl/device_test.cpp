@@ -12,6 +12,7 @@
 #include "core/route.hpp"
 #include "driver/board.hpp"
 #include "driver/link.hpp"
+#include "driver/registers.hpp"
 #include "fx2_bus.hpp"
 #include "sim/fx2.hpp"
 
@@ -82,7 +83,7 @@ class VerilatedBoard : public device::Transport {
 
     Random random_;
     sim::Fx2 chip;
-    Fx2Bus<Vdevice> bus{random_};
+    Fx2Bus<Vdevice> bus{random_, 1};  // as on a board, whose pins have registers
     std::uint64_t clocks = 0;
 
   private:
@@ -316,6 +317,30 @@ TEST_F(Device, is_empty_again_in_a_new_session) {
     EXPECT_EQ(read(reg::kControl) & 1U, 0U);
     set_up();
     EXPECT_EQ(judge(message(1, 1, 1)), Verdict::kMiss);
+}
+
+TEST_F(Device, serves_the_drivers_register_access) {
+    std::size_t others = 0;
+    device::Registers sut(link_, [&](const FrameDecoder::View&) { ++others; });
+    EXPECT_EQ(*sut.read(reg::kMagic), kMagic);
+    ASSERT_TRUE(sut.write(reg::kTick, 500));
+    EXPECT_GE(*sut.read(reg::kTick), 500U);
+    EXPECT_EQ(sut.read(4096).error(), Status::kBadArgument);
+    set_up();
+    Entry entry;
+    entry.set_generation(kGeneration);
+    entry.set_flags(entry_flag::kValid);
+    entry.set_rights(right::kAll);
+    entry.set_kind(static_cast<std::uint8_t>(Kind::kEndpoint));
+    entry.set_owner(kSender);
+    entry.set_object(2);
+    ASSERT_TRUE(sut.fill(3, entry));
+    EXPECT_EQ(judge(message(3, 2, 1)), Verdict::kDelivered);
+    // What is on its way when a recall begins was judged before it ends, and is not lost.
+    give(message(3, 2, 2));
+    ASSERT_TRUE(sut.invalidate(3));
+    EXPECT_GE(others, 1U) << "the event of the message before";
+    EXPECT_EQ(judge(message(3, 2, 3)), Verdict::kMiss);
 }
 
 // However full the way back is, each message has its event, in order.

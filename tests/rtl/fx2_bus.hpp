@@ -27,7 +27,8 @@ class Fx2Bus {
   public:
     static constexpr std::size_t kPacket = 512, kBuffers = 4;
 
-    explicit Fx2Bus(Random& random) : random_(random) {}
+    /// `lag`: clocks that registers in the FPGA's output pins take, 0 or 1.
+    explicit Fx2Bus(Random& random, unsigned lag = 0) : random_(random), lag_(lag) {}
 
     Unkind unkind;
     unsigned overruns = 0;       ///< bytes written while the chip was full
@@ -57,15 +58,16 @@ class Fx2Bus {
     };
     /// Before a rising edge: what the FPGA's inputs are, and what the chip will see of its outputs.
     Strobes before_edge(Model& model) {
+        const Strobes given{model.slrd_no == 0,  model.slwr_no == 0, model.pktend_no == 0, model.sloe_no == 0,
+                            model.fd_oe_o != 0, model.fifoadr_o,    model.fd_o};
+        const Strobes pins = lag_ != 0 ? last_ : given;
+        last_ = given;
         const bool late = unkind.late_flags != 0 && random_.percent(unkind.late_flags);
         model.out_ready_i = flag_late(!out_.empty(), out_flag_, late);
         model.in_ready_i = flag_late(in_.size() < kBuffers, in_flag_, late);
-        const bool shown = model.sloe_no == 0 && model.fifoadr_o == 0 && !out_.empty();
-        model.fd_i =
-            shown ? std::to_integer<std::uint8_t>(out_.front()) : static_cast<std::uint8_t>(random_.next());
-        return {model.slrd_no == 0, model.slwr_no == 0, model.pktend_no == 0,
-                model.sloe_no == 0, model.fd_oe_o != 0, model.fifoadr_o,
-                model.fd_o};
+        const bool shown = pins.out_enabled && pins.address == 0 && !out_.empty();
+        model.fd_i = shown ? std::to_integer<std::uint8_t>(out_.front()) : static_cast<std::uint8_t>(random_.next());
+        return pins;
     }
     void edge(const Strobes& now) {
         address_age_ = now.address == address_ ? address_age_ + 1 : 0;
@@ -135,6 +137,8 @@ class Fx2Bus {
     }
 
     Random& random_;
+    unsigned lag_;
+    Strobes last_{};
     std::deque<std::byte> out_;  // EP2: from the host
     std::deque<Bytes> in_;       // EP6: packets that are complete
     Bytes current_;
