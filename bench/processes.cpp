@@ -59,6 +59,12 @@ void Child::pause() {
     }
 }
 
+bool Child::ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid_;
+}
+
 void Child::resume() {
     ::kill(pid_, SIGCONT);
 }

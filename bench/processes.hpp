@@ -28,6 +28,9 @@ class Child {
     /// Takes it off its core, so that something else can be measured there; returns once it has stopped.
     void pause();
     void resume();
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    /// It has ended by itself.
+    [[nodiscard]] bool ended() const;
 
   private:
     pid_t pid_ = -1;

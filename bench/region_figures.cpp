@@ -146,11 +146,6 @@ double by_send_large(Connection& connection, std::span<const std::byte> from) {
     return in_ns(begin);
 }
 
-double median(std::vector<double> values) {
-    std::ranges::nth_element(values, values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2));
-    return values[values.size() / 2];
-}
-
 void measure_set_up(Connection& connection, const Effort& effort, Report& report) {
     Figure p50{.name = "region_setup_p50",
                .what = "create a region of 4 KiB (one is reserved), grant it, map it read-only, first access",

@@ -7,8 +7,6 @@
 
 namespace keyway::bench {
 
-namespace {
-
 double median(std::vector<double> values) {
     if (values.empty()) {
         return 0;
@@ -20,6 +18,8 @@ double median(std::vector<double> values) {
     }
     return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
+
+namespace {
 
 double to_three_places(double value) {
     return std::round(value * 1000) / 1000;
@@ -112,7 +112,7 @@ void Report::print() const {
         machine_.timer_step_ns, machine_.timer_ns);
 }
 
-std::string Report::json() const {
+nlohmann::ordered_json Report::json() const {
     auto metrics = nlohmann::ordered_json::array();
     for (const Figure& figure : figures_) {
         const auto [least, greatest] = figure.spread();
@@ -123,15 +123,14 @@ std::string Report::json() const {
                            {"ratio", to_three_places(figure.ratio())},
                            {"spread", {to_three_places(least), to_three_places(greatest)}}});
     }
-    const nlohmann::ordered_json all{{"metrics", metrics},
-                                     {"machine",
-                                      {{"processor", machine_.processor},
-                                       {"kernel", machine_.kernel},
-                                       {"cores", machine_.cores},
-                                       {"timer", machine_.timer},
-                                       {"timer_ns", to_three_places(machine_.timer_ns)},
-                                       {"timer_step_ns", to_three_places(machine_.timer_step_ns)}}}};
-    return all.dump(2);
+    return {{"metrics", metrics},
+            {"machine",
+             {{"processor", machine_.processor},
+              {"kernel", machine_.kernel},
+              {"cores", machine_.cores},
+              {"timer", machine_.timer},
+              {"timer_ns", to_three_places(machine_.timer_ns)},
+              {"timer_step_ns", to_three_places(machine_.timer_step_ns)}}}};
 }
 
 }  // namespace keyway::bench

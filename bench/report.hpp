@@ -2,6 +2,7 @@
 
 // The figures of a run, for people (a table) and for programs (JSON).
 
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct Reach {
     std::optional<double> ratio;
     bool at_least = false;  ///< more is better
 };
+
+/// 0 of none.
+[[nodiscard]] double median(std::vector<double> values);
 
 /// One figure: what was measured in each repetition, and the floor measured right before it.
 struct Figure {
@@ -57,7 +61,7 @@ class Report {
 
     void print() const;
     /// {"metrics":[{"name","value","unit","floor","ratio","spread"}...],"machine":{...}}
-    [[nodiscard]] std::string json() const;
+    [[nodiscard]] nlohmann::ordered_json json() const;
 
   private:
     Machine machine_;
