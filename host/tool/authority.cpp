@@ -104,8 +104,7 @@ void add_authority_commands(CLI::App& app, Session& session) {
     grant_command->callback([&session, granting] { grant(session, *granting); });
 
     auto revoking = std::make_shared<std::string>();
-    CLI::App* revoke_command =
-        app.add_subcommand("revoke", "End a capability and all that came of it");
+    CLI::App* revoke_command = app.add_subcommand("revoke", "End a capability and all that came of it");
     revoke_command->add_option("CAPABILITY", *revoking, "Its id, as `keyway ls` and `keyway grant` show it")
         ->required()
         ->check(check_id);

@@ -58,15 +58,17 @@ class Fx2Bus {
     };
     /// Before a rising edge: what the FPGA's inputs are, and what the chip will see of its outputs.
     Strobes before_edge(Model& model) {
-        const Strobes given{model.slrd_no == 0,  model.slwr_no == 0, model.pktend_no == 0, model.sloe_no == 0,
-                            model.fd_oe_o != 0, model.fifoadr_o,    model.fd_o};
+        const Strobes given{model.slrd_no == 0, model.slwr_no == 0, model.pktend_no == 0,
+                            model.sloe_no == 0, model.fd_oe_o != 0, model.fifoadr_o,
+                            model.fd_o};
         const Strobes pins = lag_ != 0 ? last_ : given;
         last_ = given;
         const bool late = unkind.late_flags != 0 && random_.percent(unkind.late_flags);
         model.out_ready_i = flag_late(!out_.empty(), out_flag_, late);
         model.in_ready_i = flag_late(in_.size() < kBuffers, in_flag_, late);
         const bool shown = pins.out_enabled && pins.address == 0 && !out_.empty();
-        model.fd_i = shown ? std::to_integer<std::uint8_t>(out_.front()) : static_cast<std::uint8_t>(random_.next());
+        model.fd_i =
+            shown ? std::to_integer<std::uint8_t>(out_.front()) : static_cast<std::uint8_t>(random_.next());
         return pins;
     }
     void edge(const Strobes& now) {
