@@ -272,6 +272,32 @@ TEST_F(Messages, a_large_payload_stays_in_place_until_it_is_released) {
     EXPECT_TRUE(std::ranges::equal(moved.payload(), payload));
 }
 
+// The new message is there before the old one goes, and all the same the ring gets its room back.
+TEST_F(Messages, a_loop_that_assigns_each_to_the_last_never_runs_out_of_room) {
+    constexpr std::uint32_t kCount = 200;  // many times what the ring holds
+    std::thread sending([&] {
+        std::vector<std::byte> payload(1000);
+        for (std::uint32_t i = 0; i < kCount; ++i) {
+            std::memcpy(payload.data(), &i, sizeof i);
+            ASSERT_TRUE(succeeded(sender_.send(Outgoing::to(to_inbox_, payload), Deadline::in(10s))));
+        }
+    });
+    Received message;
+    for (std::uint32_t i = 0; i < kCount; ++i) {
+        auto next = receiver_.receive(Deadline::in(10s));
+        if (!next) {
+            ADD_FAILURE() << next.error().message();
+            break;
+        }
+        message = std::move(*next);
+        std::uint32_t number = UINT32_MAX;
+        ASSERT_EQ(message.payload().size(), 1000U);
+        std::memcpy(&number, message.payload().data(), sizeof number);
+        EXPECT_EQ(number, i);
+    }
+    sending.join();
+}
+
 TEST_F(Messages, delivered_refused_and_expired_add_up_to_sent) {
     const char* given = std::getenv("KEYWAY_SEED");
     const auto seed = given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 0))

@@ -107,7 +107,8 @@ struct Outgoing {
 /// A message that came in. A payload over 64 bytes lies in the delivery ring, where the router put it, until
 /// this object goes, or `release()` or `detach()` is called. The ring is given back in order, so who keeps
 /// one such message keeps the room of all that came after it: `detach()` what is to be kept. Smaller
-/// payloads, and replies to our own calls, are copied out. Must not outlive its connection unless detached.
+/// payloads, what comes while another of its priority lies there, and replies to our own calls are copied
+/// out. Must not outlive its connection unless detached.
 class KEYWAY_API Received {
   public:
     Received() = default;

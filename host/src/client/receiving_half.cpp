@@ -50,14 +50,21 @@ std::optional<Received> ReceivingHalf::take_from_rings() {
         const auto payload = record.body.subspan(limit::kHeaderBytes);
         level.ring->advance();
         KEYWAY_CRASH_POINT("take.advanced");
-        ++level.views;
-        message.in_ = this;
-        message.level_ = static_cast<std::uint8_t>(index);
-        message.payload_ = payload;
         if (payload.size() <= Received::kInlineBytes) {
             std::memcpy(message.small_.data(), payload.data(), payload.size());
             message.payload_ = std::span(message.small_).first(payload.size());
-            std::exchange(message.in_, nullptr)->release(index);
+            done_with(level);
+        } else if (level.views == 0) {
+            level.views = 1;
+            message.in_ = this;
+            message.level_ = static_cast<std::uint8_t>(index);
+            message.payload_ = payload;
+        } else {
+            // In `message = receive()` the new one is there before the old one goes: were both in the ring,
+            // none of a row would ever leave it without the next, and no room would be given back.
+            message.copy_ = std::make_unique_for_overwrite<std::byte[]>(payload.size());
+            std::memcpy(message.copy_.get(), payload.data(), payload.size());
+            message.payload_ = {message.copy_.get(), payload.size()};
         }
         return message;
     }
@@ -78,8 +85,11 @@ bool ReceivingHalf::corrupt() const {
 }
 
 void ReceivingHalf::release(std::size_t index) noexcept {
-    Level& level = levels_[index];
-    --level.views;
+    --levels_[index].views;
+    done_with(levels_[index]);
+}
+
+void ReceivingHalf::done_with(Level& level) noexcept {
     // The router reads how far we are only when it is short of room, so there is no hurry; but half a ring
     // that nobody looks at is room that a sender may be waiting for.
     if (level.views == 0 && level.ring->unreleased() >= level.ring->capacity() / 4) {

@@ -39,8 +39,9 @@ class ReceivingHalf {
   private:
     struct Level {
         std::optional<ring::Consumer<>> ring;
-        std::uint32_t views = 0;  ///< Received that lie in this ring
+        std::uint32_t views = 0;  ///< Received that lie in this ring: one at most, the others are copies
     };
+    void done_with(Level& level) noexcept;
     void give_back(Level& level) noexcept;
 
     std::array<Level, limit::kPriorities> levels_;
