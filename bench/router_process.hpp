@@ -67,20 +67,22 @@ class RouterProcess {
             errno = 0;
             give_up("the router did not start");
         }
-        ConnectOptions options;
-        options.socket = socket;
-        options.spin = client_spin;
-        options.submission_bytes = 256 * 1024;
-        options.delivery_bytes = 256 * 1024;
-        connection_.emplace(Connection::open(options).value());
+        options_.socket = socket;
+        options_.spin = client_spin;
+        options_.submission_bytes = 256 * 1024;
+        options_.delivery_bytes = 256 * 1024;
+        connection_.emplace(connect());
     }
 
     [[nodiscard]] Connection& connection() { return *connection_; }
+    /// One more, for who is to be another process in the router's eyes.
+    [[nodiscard]] Connection connect() const { return Connection::open(options_).value(); }
     [[nodiscard]] Child& process() { return *child_; }
 
   private:
     TemporaryFolder folder_;
     std::unique_ptr<Child> child_;
+    ConnectOptions options_;
     std::optional<Connection> connection_;
 };
 

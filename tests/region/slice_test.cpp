@@ -73,6 +73,57 @@ TEST_F(Regions, a_part_that_is_not_inside_is_refused_on_both_sides) {
     EXPECT_EQ(error_of(open_slice(bob_, next(bob_))), "bad_argument");
 }
 
+TEST_F(Regions, the_next_slice_of_one_finds_it_mapped) {
+    auto region = StableRegion::create(alice_, 10'000).value();
+    fill(region.bytes(), 'a');
+    const std::byte* first = nullptr;
+    for (std::uint64_t offset = 0; offset < 10'000; offset += 1'000) {
+        ASSERT_TRUE(succeeded(send_slice(alice_, to_bob_, region, offset, 1'000)));
+        auto slice = open_slice(bob_, next(bob_));
+        ASSERT_TRUE(succeeded(slice));
+        first = first == nullptr ? slice->bytes().data() : first;
+        EXPECT_EQ(slice->bytes().data(), first + offset);
+        ASSERT_TRUE(succeeded(slice->release()));
+        EXPECT_TRUE(slice->bytes().empty());
+    }
+    EXPECT_EQ(bob_.impl().slices.count(), 1U);
+}
+
+TEST_F(Regions, one_that_came_after_another_is_not_taken_for_it) {
+    for (const char content : {'a', 'b', 'c'}) {
+        auto region = StableRegion::create(alice_, 5'000).value();
+        fill(region.bytes(), content);
+        ASSERT_TRUE(succeeded(send_slice(alice_, to_bob_, region, 0, 5'000)));
+        auto slice = open_slice(bob_, next(bob_));
+        ASSERT_TRUE(succeeded(slice));
+        EXPECT_TRUE(is_all(slice->bytes(), content));
+        ASSERT_TRUE(succeeded(slice->release()));
+        ASSERT_TRUE(succeeded(region.destroy()));
+    }
+}
+
+TEST_F(Regions, of_which_slices_came_stay_mapped_in_bounds) {
+    std::vector<ReceivedSlice> held;
+    for (std::size_t i = 0; i < 2 * client::SliceMappings::kMost; ++i) {
+        auto region = StableRegion::create(alice_, 4'096).value();
+        fill(region.bytes(), static_cast<char>('a' + i));
+        ASSERT_TRUE(succeeded(send_slice(alice_, to_bob_, region, 0, 4'096)));
+        held.push_back(open_slice(bob_, next(bob_)).value());
+    }
+    EXPECT_EQ(bob_.impl().slices.count(), client::SliceMappings::kMost);
+    for (std::size_t i = 0; i < held.size(); ++i) {
+        EXPECT_TRUE(is_all(held[i].bytes(), static_cast<char>('a' + i))) << "what is looked at stays mapped";
+    }
+    auto large = StableRegion::create(alice_, client::SliceMappings::kMostBytes).value();
+    ASSERT_TRUE(succeeded(send_slice(alice_, to_bob_, large, 0, 1)));
+    ASSERT_TRUE(succeeded(open_slice(bob_, next(bob_))));
+    EXPECT_EQ(bob_.impl().slices.count(), 1U) << "it takes the room of all the others";
+    auto larger = StableRegion::create(alice_, client::SliceMappings::kMostBytes + 1).value();
+    ASSERT_TRUE(succeeded(send_slice(alice_, to_bob_, larger, 0, 1)));
+    ASSERT_TRUE(succeeded(open_slice(bob_, next(bob_))));
+    EXPECT_EQ(bob_.impl().slices.count(), 1U) << "one that is larger than the room doesn't stay";
+}
+
 TEST_F(Regions, send_large_says_which_way_it_took) {
     for (const std::size_t size :
          {std::size_t{1}, kLargeThreshold, kLargeThreshold + 1, std::size_t{100'000}, std::size_t{3} << 20}) {
@@ -94,6 +145,7 @@ TEST_F(Regions, send_large_says_which_way_it_took) {
     }
     EXPECT_EQ(error_of(send_large(alice_, to_bob_, {})), "bad_argument");
     EXPECT_EQ(regions(), 0U) << "what was sent ends with the receiver";
+    EXPECT_EQ(bob_.impl().slices.count(), 0U) << "and so does its mapping";
 }
 
 TEST_F(Regions, a_refused_send_large_leaves_nothing_behind) {

@@ -48,6 +48,10 @@
 
 namespace keyway {
 
+namespace client {
+struct SliceMapping;
+}
+
 /// What a holder may do, as `recall` and `revoke` know it.
 struct ReadGrant {
     std::uint32_t id = 0;
@@ -81,7 +85,9 @@ class KEYWAY_API RegionMapping {
     /// Unmaps. The capability lives on with the connection; `destroy` ends it.
     ~RegionMapping() { forget(); }
 
-    Result<void> open(Connection& connection, std::uint32_t capability, bool write, bool revocable);
+    /// With `shared`, a stable region of somebody else's is mapped once for all its slices.
+    Result<void> open(Connection& connection, std::uint32_t capability, bool write, bool revocable,
+                      std::shared_ptr<client::SliceMapping>* shared = nullptr);
     Result<void> make(Connection& connection, std::uint64_t bytes, bool revocable);
     Result<std::uint32_t> give(const Capability& to, std::uint8_t rights, std::span<const std::byte> payload);
     Result<void> copy(std::uint64_t offset, std::byte* bytes, std::uint64_t count, bool out);
@@ -99,7 +105,8 @@ class KEYWAY_API RegionMapping {
     bool revocable_ = false;
     bool writable_ = false;
     bool owner_ = false;
-    bool lost_ = false;  ///< recalled or cut: no access any more
+    bool lost_ = false;      ///< recalled or cut: no access any more
+    bool borrowed_ = false;  ///< the mapping is not ours to undo
 };
 
 // --- stable ---
@@ -219,7 +226,9 @@ class KEYWAY_API ReceivedSlice {
     [[nodiscard]] bool revocable() const noexcept { return revocable_; }
     /// Copies out of the part, of either kind. Errors as `RevocableView::read`.
     Result<void> read(std::uint64_t offset, std::span<std::byte> to);
-    /// Unmaps and gives the capability up; with what `send_large` sent, the memory.
+    /// Gives the capability up; with what `send_large` sent, the memory too. A stable region of somebody
+    /// else's stays mapped for its next slice, with the last eight such and up to 64 MiB, until others take
+    /// their place or the connection ends; its memory is not free before.
     Result<void> release();
 
   private:
@@ -229,6 +238,7 @@ class KEYWAY_API ReceivedSlice {
         friend Result<ReceivedSlice> open_slice(Connection& connection, const Received& message);
     };
     Any mapping_;
+    std::shared_ptr<client::SliceMapping> shared_;
     std::uint64_t offset_ = 0;
     std::uint64_t length_ = 0;
     bool revocable_ = false;

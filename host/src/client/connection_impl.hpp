@@ -53,6 +53,7 @@ struct KEYWAY_HIDDEN Connection::Impl {
     std::chrono::nanoseconds spin;
     Capability self;
     client::RegionReserve reserve;
+    client::SliceMappings slices;
     std::uint32_t next_tag = 1;
     std::uint32_t fork_generation;
     bool sender_gone = false;    ///< the sending half has seen the router hang up

@@ -1,6 +1,7 @@
 #include "keyway/region.hpp"
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -67,32 +68,51 @@ std::uint64_t copy_guarded(std::byte* to, const std::byte* from, std::uint64_t c
     return done;
 }
 
-Result<MappedRegion> make_region(Connection::Impl& connection, std::uint64_t bytes, bool revocable) {
+Result<ReceivedControl> ask_for_region(Connection::Impl& connection, std::uint64_t bytes, bool revocable) {
     if (bytes == 0 || bytes > limit::kRegionBytes) {
         return Status::kBadArgument;
     }
     ControlMessage request = about(Request::kRegionCreate, 0);
     request.value = bytes;
     request.badge = revocable ? kRevocable : 0;
-    auto answer = connection.request(request);
+    return connection.request(request);
+}
+
+void give_up(Connection::Impl& connection, const ReceivedControl& made) {
+    [[maybe_unused]] auto undone = connection.request(about(Request::kRelease, made.message.capability));
+}
+
+Result<MappedRegion> make_region(Connection::Impl& connection, std::uint64_t bytes, bool revocable) {
+    auto answer = ask_for_region(connection, bytes, revocable);
     if (!answer) {
         return answer.error();
     }
-    const ControlMessage& message = answer->message;
     auto address = map_file(*answer, bytes, true, MAP_POPULATE, nullptr);
     if (!address) {
-        [[maybe_unused]] auto undone = connection.request(about(Request::kRelease, message.capability));
+        give_up(connection, *answer);
         return address.error();
     }
-    return MappedRegion{.capability = {.id = message.capability,
-                                       .object = message.object,
-                                       .kind = Kind{message.kind},
-                                       .rights = message.rights,
-                                       .badge = message.badge},
+    return MappedRegion{.capability = capability_of(answer->message),
                         .address = *address,
                         .bytes = bytes,
-                        .epoch = message.lifetime,
+                        .epoch = answer->message.lifetime,
                         .revocable = revocable};
+}
+
+Result<void> write_all(int file, std::span<const std::byte> bytes) {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t written =
+            ::pwrite(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return Error::system();
+        }
+        done += static_cast<std::size_t>(written);
+    }
+    return {};
 }
 
 template <typename Region>
@@ -111,6 +131,55 @@ RegionReserve::~RegionReserve() {
     for (const MappedRegion& region : ready) {
         ::munmap(region.address, mapped_bytes(region.bytes));
     }
+}
+
+SliceMapping::~SliceMapping() {
+    ::munmap(address, bytes);
+}
+
+Result<std::shared_ptr<SliceMapping>> SliceMappings::map(const ReceivedControl& answer) {
+    struct stat status {};
+    if (answer.fd_count != 1 || ::fstat(answer.fds[0].get(), &status) != 0) {
+        return Status::kCorrupt;
+    }
+    const auto known = std::ranges::find_if(
+        lately_, [&](const auto& one) { return one->device == status.st_dev && one->file == status.st_ino; });
+    if (known != lately_.end()) {
+        std::rotate(known, known + 1, lately_.end());
+        return lately_.back();
+    }
+    const std::uint64_t bytes = answer.message.value;
+    auto address = map_file(answer, bytes, false, 0, nullptr);
+    if (!address) {
+        return address.error();
+    }
+    auto made = std::make_shared<SliceMapping>(*address, mapped_bytes(bytes), status.st_dev, status.st_ino);
+    if (made->bytes <= kMostBytes) {
+        lately_.push_back(made);
+        std::size_t all = 0;
+        for (const auto& one : lately_) {
+            all += one->bytes;
+        }
+        while (all > kMostBytes || lately_.size() > kMost) {
+            all -= lately_.front()->bytes;
+            lately_.erase(lately_.begin());
+        }
+    }
+    return made;
+}
+
+Result<Capability> make_region_of(Connection::Impl& connection, std::span<const std::byte> content) {
+    auto answer = ask_for_region(connection, content.size(), false);
+    if (!answer) {
+        return answer.error();
+    }
+    const auto written =
+        answer->fd_count == 1 ? write_all(answer->fds[0].get(), content) : Result<void>(Status::kCorrupt);
+    if (!written) {
+        give_up(connection, *answer);
+        return written.error();
+    }
+    return capability_of(answer->message);
 }
 
 }  // namespace client
@@ -135,16 +204,18 @@ RegionMapping& RegionMapping::operator=(RegionMapping&& other) noexcept {
         writable_ = other.writable_;
         owner_ = other.owner_;
         lost_ = other.lost_;
+        borrowed_ = other.borrowed_;
     }
     return *this;
 }
 
 void RegionMapping::forget() noexcept {
-    if (address_ != nullptr) {
+    if (address_ != nullptr && !borrowed_) {
         ::munmap(address_, mapped_bytes(bytes_));
     }
     address_ = nullptr;
     bytes_ = 0;
+    borrowed_ = false;
 }
 
 void RegionMapping::unmap() noexcept {
@@ -192,8 +263,8 @@ Result<void> RegionMapping::make(Connection& connection, std::uint64_t bytes, bo
     return {};
 }
 
-Result<void> RegionMapping::open(Connection& connection, std::uint32_t capability, bool write,
-                                 bool revocable) {
+Result<void> RegionMapping::open(Connection& connection, std::uint32_t capability, bool write, bool revocable,
+                                 std::shared_ptr<client::SliceMapping>* shared) {
     connection_ = &connection.impl();
     ControlMessage request = about(Request::kRegionMap, capability);
     request.rights = static_cast<std::uint8_t>(right::kRead | (write ? right::kWrite : 0));
@@ -202,21 +273,30 @@ Result<void> RegionMapping::open(Connection& connection, std::uint32_t capabilit
         return answer.error();
     }
     const ControlMessage& message = answer->message;
-    auto address = map_file(*answer, message.value, write, 0, nullptr);
-    const bool is_revocable = message.target == kRevocable;
-    if (!address || is_revocable != revocable) {
-        if (address) {
-            ::munmap(*address, mapped_bytes(message.value));
-        }
-        [[maybe_unused]] auto undone = connection_->request(about(Request::kRegionUnmap, capability));
-        return address ? Error{Verdict::kWrongObject} : address.error();
+    const auto undone = [&](Error why) {
+        [[maybe_unused]] auto told = connection_->request(about(Request::kRegionUnmap, capability));
+        return why;
+    };
+    if ((message.target == kRevocable) != revocable) {
+        return undone(Verdict::kWrongObject);
     }
-    capability_ = {.id = message.capability,
-                   .object = message.object,
-                   .kind = Kind{message.kind},
-                   .rights = message.rights,
-                   .badge = message.badge};
-    address_ = *address;
+    // One of our own ends with its capability, and so must its mapping.
+    borrowed_ = shared != nullptr && !revocable && message.submission_bytes != connection.id();
+    if (borrowed_) {
+        auto mapping = connection_->slices.map(*answer);
+        if (!mapping) {
+            return undone(mapping.error());
+        }
+        *shared = std::move(*mapping);
+        address_ = (*shared)->address;
+    } else {
+        auto address = map_file(*answer, message.value, write, 0, nullptr);
+        if (!address) {
+            return undone(address.error());
+        }
+        address_ = *address;
+    }
+    capability_ = capability_of(message);
     bytes_ = message.value;
     epoch_ = message.lifetime;
     owner_process_ = message.submission_bytes;

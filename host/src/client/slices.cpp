@@ -49,17 +49,16 @@ Result<SentAs> send_large(Connection& connection, const Capability& to, std::spa
         }
         return SentAs::kMessage;
     }
-    auto region = StableRegion::create(connection, bytes.size());
+    auto region = client::make_region_of(connection.impl(), bytes);
     if (!region) {
         return region.error();
     }
-    std::memcpy(region->bytes().data(), bytes.data(), bytes.size());
     // The region itself goes along, so that it ends with the receiver and not with us.
     Grant grant;
     grant.set_flags(grant_flag::kMove);
-    auto sent = send_part(connection, to, region->capability(), slice_of(0, bytes.size()), grant, deadline);
+    auto sent = send_part(connection, to, *region, slice_of(0, bytes.size()), grant, deadline);
     if (!sent) {
-        [[maybe_unused]] auto undone = region->destroy();
+        [[maybe_unused]] auto undone = connection.release(region->id);
         return sent.error();
     }
     return SentAs::kRegion;
@@ -76,7 +75,7 @@ Result<ReceivedSlice> open_slice(Connection& connection, const Received& message
     }
     std::memcpy(&slice, message.payload().data(), sizeof slice);
     ReceivedSlice received;
-    auto opened = received.mapping_.open(connection, message.carried(), false, false);
+    auto opened = received.mapping_.open(connection, message.carried(), false, false, &received.shared_);
     if (!opened && opened.error() == Error{Verdict::kWrongObject}) {
         received.revocable_ = true;
         opened = received.mapping_.open(connection, message.carried(), false, true);
@@ -109,7 +108,9 @@ Result<void> ReceivedSlice::read(std::uint64_t offset, std::span<std::byte> to) 
 }
 
 Result<void> ReceivedSlice::release() {
-    return mapping_.destroy();
+    auto done = mapping_.destroy();
+    shared_.reset();
+    return done;
 }
 
 }  // namespace keyway
