@@ -189,8 +189,15 @@ void Matrix::print() const {
                     any = any || cell.skipped.empty();
                     if (!cell.skipped.empty()) {
                         const bool of_size = cell.skipped.starts_with("takes");
-                        skipped[systems[system].name + ": " + cell.skipped].insert(
-                            of_size ? size_name(cell.bytes) : waiting + ", " + placement);
+                        std::string what = systems[system].name;
+                        what += ": ";
+                        what += cell.skipped;
+                        std::string where = of_size ? size_name(cell.bytes) : waiting;
+                        if (!of_size) {
+                            where += ", ";
+                            where += placement;
+                        }
+                        skipped[what].insert(std::move(where));
                     }
                 }
                 std::printf("%-16s%s\n", systems[system].name.c_str(), line.c_str());

@@ -132,6 +132,8 @@ class LibusbTransport : public Transport {
             }
         }
     }
+    LibusbTransport(const LibusbTransport&) = delete;
+    LibusbTransport& operator=(const LibusbTransport&) = delete;
     ~LibusbTransport() override {
         stop(in_);
         stop(out_);

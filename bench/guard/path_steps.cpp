@@ -30,12 +30,14 @@ T good(Result<T> result) {
 }
 
 constexpr int kMessages = 32;
-constexpr ConnectOptions kAtOnce{
-    .socket = {}, .submission_bytes = 64 * 1024, .spin = std::chrono::nanoseconds(0)};
+/// Small rings, and no spinning: what is counted is the same each time.
+ConnectOptions at_once() {
+    return {.socket = {}, .submission_bytes = 64 * 1024, .spin = std::chrono::nanoseconds(0)};
+}
 
 void count_lane(Router& router, std::size_t bytes, const char* sending, const char* receiving) {
-    Connection a = good(router.connect(kAtOnce));
-    Connection b = good(router.connect(kAtOnce));
+    Connection a = good(router.connect(at_once()));
+    Connection b = good(router.connect(at_once()));
     good(b.register_endpoint("lane" + std::to_string(bytes)));
     const Capability to = good(a.lookup("lane" + std::to_string(bytes)));
     std::optional<Lane> far;
@@ -57,7 +59,7 @@ void count_lane(Router& router, std::size_t bytes, const char* sending, const ch
 // Bursts, so that the router is woken seldom; it works while we wait for its verdicts, which is not counted
 // here.
 void count_routed(Router& router, std::size_t bytes, const char* posting, const char* receiving) {
-    Connection connection = good(router.connect(kAtOnce));
+    Connection connection = good(router.connect(at_once()));
     std::array<std::byte, 4096> payload{};
     const Outgoing message = Outgoing::to(connection.self(), std::span(payload).first(bytes));
     const auto post = [&](std::size_t) { good(connection.post(message)); };
@@ -75,7 +77,7 @@ void count_routed(Router& router, std::size_t bytes, const char* posting, const 
 
 /// Nothing of it is counted as a step: count.py counts what the router's thread does for so many messages.
 void route_bursts(Router& router, int bursts) {
-    Connection connection = good(router.connect(kAtOnce));
+    Connection connection = good(router.connect(at_once()));
     const std::array<std::byte, 64> payload{};
     for (int i = 0; i < bursts; ++i) {
         for (int j = 0; j < 8; ++j) {
@@ -102,7 +104,7 @@ int main(int argc, char** argv) {
         return 1;
     }
     if (argc > 1) {
-        keyway::bench::route_bursts(router, std::atoi(argv[1]));
+        keyway::bench::route_bursts(router, static_cast<int>(std::strtol(argv[1], nullptr, 10)));
         return 0;
     }
     keyway::bench::count_lane(router, 64, "lane_send_64", "lane_receive_64");

@@ -36,6 +36,8 @@ void good(int result, const char* what) {
 class DBus final : public Transport {
   public:
     explicit DBus(const Setting& setting) : setting_(setting) {}
+    DBus(const DBus&) = delete;
+    DBus& operator=(const DBus&) = delete;
     ~DBus() override {
         if (bus_ != nullptr) {
             ::sd_bus_message_unref(in_);

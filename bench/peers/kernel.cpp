@@ -91,6 +91,8 @@ class ByteStream : public Copied {
 class Pipe final : public ByteStream {
   public:
     using ByteStream::ByteStream;
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
     ~Pipe() override {
         for (const int fd : {there_[0], there_[1], back_[0], back_[1]}) {
             ::close(fd);
@@ -117,6 +119,8 @@ class Pipe final : public ByteStream {
 class StreamSocket final : public ByteStream {
   public:
     using ByteStream::ByteStream;
+    StreamSocket(const StreamSocket&) = delete;
+    StreamSocket& operator=(const StreamSocket&) = delete;
     ~StreamSocket() override {
         ::close(ends_[0]);
         ::close(ends_[1]);
@@ -138,6 +142,8 @@ class StreamSocket final : public ByteStream {
 class PacketSocket final : public Copied {
   public:
     explicit PacketSocket(const Setting& setting) : spins_(setting.spins()) {}
+    PacketSocket(const PacketSocket&) = delete;
+    PacketSocket& operator=(const PacketSocket&) = delete;
     ~PacketSocket() override {
         ::close(ends_[0]);
         ::close(ends_[1]);
@@ -181,6 +187,8 @@ class PacketSocket final : public Copied {
 class PosixQueue final : public Copied {
   public:
     explicit PosixQueue(const Setting& setting) : spins_(setting.spins()) {}
+    PosixQueue(const PosixQueue&) = delete;
+    PosixQueue& operator=(const PosixQueue&) = delete;
     ~PosixQueue() override { forget(); }
     void start(std::size_t) override {
         base_ = "/keyway-bench-" + std::to_string(::getpid()) + (spins_ ? "s" : "b");

@@ -39,6 +39,8 @@ T good(Result<T> result) {
 class Routed : public Transport {
   public:
     explicit Routed(const Setting& setting) : setting_(setting) {}
+    Routed(const Routed&) = delete;
+    Routed& operator=(const Routed&) = delete;
     ~Routed() override {
         connection_.reset();
         router_.reset();
@@ -182,6 +184,8 @@ class Routed : public Transport {
 class Direct : public Routed {
   public:
     using Routed::Routed;
+    Direct(const Direct&) = delete;
+    Direct& operator=(const Direct&) = delete;
     ~Direct() override {
         writer_.reset();
         reader_.reset();

@@ -18,6 +18,9 @@ namespace {
 
 class ZeroMq final : public Transport {
   public:
+    ZeroMq() = default;
+    ZeroMq(const ZeroMq&) = delete;
+    ZeroMq& operator=(const ZeroMq&) = delete;
     ~ZeroMq() override {
         if (context_ != nullptr) {
             ::zmq_msg_close(&in_);
