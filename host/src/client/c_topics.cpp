@@ -81,11 +81,11 @@ Result<Taken> take_next(State& state, std::uint64_t timeout_ns, Deadline deadlin
             state.events_first = false;
             return true;
         }
-        taken.message = impl.receiving.take();
-        if (taken.message) {
+        if (impl.receiving.take(taken.message.emplace())) {
             state.events_first = true;
             return true;
         }
+        taken.message.reset();
         return look_for_event(state, taken, to);
     };
     const auto look_and_release = [&] {

@@ -271,16 +271,17 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
 
 Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket,
                                                Deadline deadline) {
-    std::optional<Received> reply;
+    Result<Received> reply = Received();
+    bool replied = false;
     std::optional<Error> failure;
     const auto look = [&] {
-        while (auto message = receiving.take_from_rings()) {
-            if (message->is_reply() && message->badge() == sequence) {
-                reply = std::move(*message);
+        while (receiving.take_from_rings(*reply)) {
+            if (reply->is_reply() && reply->badge() == sequence) {
                 reply->detach();
+                replied = true;
                 return true;
             }
-            receiving.set_aside(std::move(*message));
+            receiving.set_aside(std::move(*reply));
         }
         if (sending.notices_pending()) {
             sending.read_notices();
@@ -309,22 +310,23 @@ Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint
         return false;
     });
     if (found) {
-        if (reply) {
-            return std::move(*reply);
+        if (!replied) {
+            reply = *failure;
         }
-        return *failure;
+        return reply;
     }
     if (gone) {
         sender_gone = receiver_gone = true;
-        return why_gone();
+        reply = why_gone();
+        return reply;
     }
     // The router forgets the call, so that the callee's answer is refused; what came before that still
     // counts.
     cancel(sequence, ticket);
-    if (look() && reply) {
-        return std::move(*reply);
+    if (!look() || !replied) {
+        reply = Status::kTimeout;
     }
-    return Status::kTimeout;
+    return reply;
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -511,47 +513,46 @@ Result<void> Connection::reply(const Received& call, std::span<const std::byte> 
 // --- receiving ---
 
 Result<Received> Connection::receive(Deadline deadline) {
+    Result<Received> message = Received();
     if (!impl_->usable()) {
-        return Status::kNotConnected;
+        message = Status::kNotConnected;
+        return message;
     }
-    std::optional<Received> message;
+    bool taken = false;
     client::Sleeper* const sleepers[] = {&impl_->receiving.sleeper()};
     const bool found =
         wait_until(sleepers, impl_->socket.get(), impl_->spin, deadline, impl_->receiver_gone, [&] {
-            message = impl_->receiving.take();
-            if (message || impl_->receiving.corrupt()) {
+            taken = impl_->receiving.take(*message);
+            if (taken || impl_->receiving.corrupt()) {
                 return true;
             }
             impl_->receiving.release_all();
             return false;
         });
-    if (message) {
-        return std::move(*message);
+    if (!taken) {
+        message = found ? Status::kCorrupt : impl_->receiver_gone ? Status::kRouterGone : Status::kTimeout;
     }
-    if (found) {
-        return Status::kCorrupt;
-    }
-    return impl_->receiver_gone ? Status::kRouterGone : Status::kTimeout;
+    return message;
 }
 
 Result<Received> Connection::try_receive() {
+    Result<Received> message = Received();
     if (!impl_->usable()) {
-        return Status::kNotConnected;
+        message = Status::kNotConnected;
+        return message;
     }
     ReceivingHalf& half = impl_->receiving;
-    if (auto message = half.take()) {
-        return std::move(*message);
+    if (half.take(*message)) {
+        return message;
     }
     if (!arm()) {
-        return Status::kWouldBlock;
+        message = Status::kWouldBlock;
+    } else if (!half.take(*message)) {  // it may have come between the look and the announcement
+        message = half.corrupt()         ? Status::kCorrupt
+                  : impl_->receiver_gone ? Status::kRouterGone
+                                         : Status::kWouldBlock;
     }
-    if (auto message = half.take()) {  // it came between the look and the announcement
-        return std::move(*message);
-    }
-    if (half.corrupt()) {
-        return Status::kCorrupt;
-    }
-    return impl_->receiver_gone ? Status::kRouterGone : Status::kWouldBlock;
+    return message;
 }
 
 bool Connection::arm() {
@@ -591,11 +592,10 @@ Result<std::vector<Received>> Connection::receive_batch(std::size_t most, Deadli
     }
     messages.push_back(std::move(*first));
     while (messages.size() < most) {
-        auto next = impl_->receiving.take();
-        if (!next) {
+        if (!impl_->receiving.take(messages.emplace_back())) {
+            messages.pop_back();
             break;
         }
-        messages.push_back(std::move(*next));
     }
     return messages;
 }
