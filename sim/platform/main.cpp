@@ -32,13 +32,16 @@ int main(int argc, char** argv) {
     app.add_option("SCENARIO", file, "a scenario file (TOML)")->required();
     app.add_option("--out", out, "folder for waveform.fst, latency.csv, summary.txt and summary.json");
     app.add_flag("--no-waveform", no_waveform, "write no waveform, which takes most of the time");
+    std::uint64_t distort = 0;
+    app.add_option("--distort", distort,
+                   "change the verdict of message N before it is compared: the run fails");
     CLI11_PARSE(app, argc, argv);
     try {
         const keyway::sim::Scenario scenario = keyway::sim::read_scenario(file);
         const std::filesystem::path folder = out;
         std::filesystem::create_directories(folder);
         const keyway::sim::Result result = keyway::sim::run_scenario(
-            scenario, no_waveform ? std::string() : (folder / "waveform.fst").string());
+            scenario, no_waveform ? std::string() : (folder / "waveform.fst").string(), distort);
         const std::string text = keyway::sim::summary_text(scenario, result);
         write(folder / "summary.txt", text);
         write(folder / "summary.json", keyway::sim::summary_json(scenario, result));

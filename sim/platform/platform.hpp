@@ -19,8 +19,9 @@ struct Result {
     double simulated_us = 0;
 };
 
-/// Once a process: SystemC has one simulation. `waveform`: a file for it, or empty for none. Throws
+/// Once a process: SystemC has one simulation. `waveform`: a file for it, or empty for none. `distort`:
+/// number of the message, from 1 on, whose verdict is changed before it is compared; 0 for none. Throws
 /// std::runtime_error when the simulation can't go on.
-Result run_scenario(const Scenario& scenario, const std::string& waveform);
+Result run_scenario(const Scenario& scenario, const std::string& waveform, std::uint64_t distort = 0);
 
 }  // namespace keyway::sim

@@ -318,7 +318,8 @@ void Reader::rest(const toml::table& root) {
         fail(expect->source(), "write [expect]");
     }
     for (const auto& [key, value] : *expect->as_table()) {
-        bool known = key.str() == "copies" || key.str() == "replies";
+        bool known = key.str() == "copies" || key.str() == "replies" || key.str() == "verdict_clocks_most" ||
+                     key.str() == "through_clocks_most";
         for (std::uint8_t verdict = 0; verdict <= static_cast<std::uint8_t>(Verdict::kMiss); ++verdict) {
             known = known || key.str() == name_of(Verdict{verdict});
         }
