@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws the pictures of the book as SVG, beside this file.
+"""Draws the pictures of the book as SVG, beside this file: those below, and timing diagrams from *.json here.
 
     draw.py            writes them
     draw.py --check    fails when one is stale
@@ -8,6 +8,9 @@
 import pathlib
 import sys
 from html import escape
+
+sys.dont_write_bytecode = True  # nothing but pictures is written here
+import waves
 
 HERE = pathlib.Path(__file__).resolve().parent
 INK, FAINT, BLUE, GREEN, RED, PAPER = "#1d2733", "#8796a5", "#2563a8", "#2f7d4f", "#b3372f", "#ffffff"
@@ -144,9 +147,10 @@ PICTURES = {"parts": parts, "message": message, "authority": authority, "transpo
 
 def main() -> int:
     stale = []
-    for name, draw in PICTURES.items():
+    wanted_of = {name: draw().svg() for name, draw in PICTURES.items()}
+    wanted_of |= {file.stem: waves.svg(file) for file in sorted(HERE.glob("*.json"))}
+    for name, wanted in wanted_of.items():
         path = HERE / f"{name}.svg"
-        wanted = draw().svg()
         if "--check" in sys.argv:
             if not path.is_file() or path.read_text(encoding="utf-8") != wanted:
                 stale.append(f"{path.name}: stale; docs/pictures/draw.py")

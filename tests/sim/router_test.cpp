@@ -162,6 +162,21 @@ TEST_F(SimulatedRouter, TakesNothingFromAClosedPort) {
     EXPECT_FALSE(sut.run_until([&] { return sut.pop_event().has_value(); }, 200));
 }
 
+TEST_F(SimulatedRouter, DoesTheSameInTheSameClocksEachTime) {
+    sut.push(0, message(1));
+    const Delivery once = delivered(kObject);
+    RouterModel other;
+    other.bind(0, kSender);
+    other.route(kObject, kOwner);
+    other.fill(1, capability());
+    other.start();
+    other.push(0, message(1));
+    std::optional<Delivery> again;
+    ASSERT_TRUE(other.run_until([&] { return (again = other.pop(kObject)).has_value(); }));
+    EXPECT_EQ(again->first_cycle, once.first_cycle);
+    EXPECT_EQ(again->header, once.header);
+}
+
 TEST_F(SimulatedRouter, SaysWhichPortThereIsNot) {
     EXPECT_THROW(sut.push(4, message(1)), std::out_of_range);
     EXPECT_THROW((void)sut.pop(4), std::out_of_range);

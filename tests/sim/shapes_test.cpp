@@ -13,7 +13,7 @@ using Shapes = ::testing::Types<rtl::Wide, rtl::Board, rtl::Small, rtl::Middle>;
 TYPED_TEST_SUITE(AnyRouter, Shapes);
 
 TYPED_TEST(AnyRouter, DeliversToEveryDestinationWhateverItsParametersAre) {
-    Verilated<typename TypeParam::Model> sut(1);
+    Simulated<typename TypeParam::Model> sut(1);
     ASSERT_EQ(sut.geometry().ports, TypeParam::kPorts);
     ASSERT_EQ(sut.geometry().data_bits, TypeParam::kDataBits);
     ASSERT_EQ(sut.geometry().destinations, 1U << TypeParam::kDestBits);

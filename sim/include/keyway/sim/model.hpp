@@ -6,5 +6,5 @@
 #include "keyway/sim/router.hpp"
 
 namespace keyway::sim {
-using RouterModel = Verilated<Vsim_router>;
+using RouterModel = Simulated<Vsim_router>;
 }  // namespace keyway::sim

@@ -11,9 +11,9 @@
 // it, that is run(), run_until() and every function of Control. Everything is deterministic: the same calls,
 // the same clocks.
 //
-// `Router` is for whoever uses a model, whatever its parameters; `Verilated<Model>` makes one from a class
-// that Verilator wrote, with `keyway_router` as its top. Not for several threads at a time. Only one object
-// may exist at a time: Verilator 5.006 loses its context when a model ends before an older one, and hangs.
+// `Router` is for whoever uses a model, whatever its parameters; `Simulated<Model>` makes one from a class
+// that Verilator wrote, with `keyway_router` as its top. docs/simulation.md says how to have one with
+// parameters of your own. Not for several threads at a time; several objects are independent of each other.
 #pragma once
 
 #include <cstdint>
@@ -111,24 +111,33 @@ struct ModelHolder {
         context.traceEverOn(true);
         model = std::make_unique<Model>(&context);
     }
+    ~ModelHolder() {
+        // A model signs off at the context that its thread used last, which may be another model's and gone.
+        ::Verilated::threadContextp(&context);
+        model.reset();
+    }
+    ModelHolder(const ModelHolder&) = delete;
+    ModelHolder& operator=(const ModelHolder&) = delete;
+    ModelHolder(ModelHolder&&) = delete;
+    ModelHolder& operator=(ModelHolder&&) = delete;
     VerilatedContext context;
     std::unique_ptr<Model> model;
 };
 
 template <typename Model>
-class Verilated final : private ModelHolder<Model>, public Router {
+class Simulated final : private ModelHolder<Model>, public Router {
     using Holder = ModelHolder<Model>;
 
   public:
     /// `seed`: 0 starts registers without a reset at 0; any other number at what it says, as hardware does.
-    explicit Verilated(std::uint64_t seed = 0) : Holder(seed), Router(Pins::of(*Holder::model)) {
+    explicit Simulated(std::uint64_t seed = 0) : Holder(seed), Router(Pins::of(*Holder::model)) {
         Router::begin();
     }
-    ~Verilated() override { Holder::model->final(); }
-    Verilated(const Verilated&) = delete;
-    Verilated& operator=(const Verilated&) = delete;
-    Verilated(Verilated&&) = delete;
-    Verilated& operator=(Verilated&&) = delete;
+    ~Simulated() override { Holder::model->final(); }
+    Simulated(const Simulated&) = delete;
+    Simulated& operator=(const Simulated&) = delete;
+    Simulated(Simulated&&) = delete;
+    Simulated& operator=(Simulated&&) = delete;
     /// For Verilator's own interface: tracing, coverage.
     [[nodiscard]] Model& model() { return *Holder::model; }
 
