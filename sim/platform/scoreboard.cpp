@@ -138,9 +138,15 @@ std::optional<std::uint32_t> Scoreboard::next_id() {
     }
     const std::uint32_t slot = free_slots_.front();
     free_slots_.pop_front();
-    stock_.push_back(capability_id(slot, rows_.at(slot).generation));
-    stock_sure_ = ~std::uint64_t{0};
-    return stock_.back();
+    stock_.push_back({.id = capability_id(slot, rows_.at(slot).generation)});
+    return stock_.back().id;
+}
+
+void Scoreboard::given(std::uint64_t cycle) {
+    // A call may have taken it as soon as it was there.
+    if (!stock_.empty() && stock_.back().sure == ~std::uint64_t{0}) {
+        stock_.back().sure = cycle + kSettle;
+    }
 }
 
 Verdict Scoreboard::decide(const Header& header) {
@@ -196,7 +202,7 @@ bool Scoreboard::may_miss(const Header& header, core::ProcessId link, std::uint6
         return true;
     }
     const bool call = (header.flags() & flag::kExpectsReply) != 0;
-    return call && stock_.size() <= (cycle < stock_sure_ ? 1U : 0U);
+    return call && (stock_.empty() || cycle < stock_.front().sure);
 }
 
 bool Scoreboard::may_be_full(unsigned destination, unsigned priority, std::uint64_t cycle) const {
@@ -283,7 +289,7 @@ void Scoreboard::decide_and_compare(const Header& header, core::ProcessId link, 
             differ(event.cycle, "a call was delivered without an id for its reply");
             return;
         }
-        const std::uint32_t id = stock_.front();
+        const std::uint32_t id = stock_.front().id;
         stock_.pop_front();
         Row& row = rows_.at(core::slot_of(id));
         row.core = outcome.created;

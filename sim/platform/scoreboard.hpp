@@ -37,7 +37,7 @@ class Scoreboard {
     /// An id for the router's stock, or nullopt: none is free, or the stock is full. Call `given` once the
     /// router has it.
     std::optional<std::uint32_t> next_id();
-    void given(std::uint64_t cycle) { stock_sure_ = cycle + kSettle; }
+    void given(std::uint64_t cycle);
     /// What the core says to a message that the router left to the host. Delivered: it is for the router
     /// after all, once its row is filled. For a message that the router may decide, nothing is changed.
     [[nodiscard]] Verdict decide(const Header& header);
@@ -87,6 +87,10 @@ class Scoreboard {
         core::CapabilityId core = 0;
         std::optional<std::size_t> of_scenario;
     };
+    struct Stocked {
+        std::uint32_t id = 0;
+        std::uint64_t sure = ~std::uint64_t{0};  ///< clock from which on the router surely has it
+    };
     struct Copy {
         Header header;
         std::uint64_t first = 0;
@@ -115,8 +119,8 @@ class Scoreboard {
     core::CapabilityTable table_;
     core::Directory directory_;
     std::array<Row, kTableRows> rows_{};
-    std::deque<std::uint32_t> free_slots_, stock_;
-    std::uint64_t stock_sure_ = 0;
+    std::deque<std::uint32_t> free_slots_;
+    std::deque<Stocked> stock_;
     std::array<std::uint16_t, kPlatformPorts> bound_{};
     std::array<std::deque<Sent>, kPlatformPorts> sent_;
     std::array<std::array<Queue, limit::kPriorities>, kPlatformDestinations> queues_;
