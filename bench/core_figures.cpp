@@ -38,9 +38,8 @@ class BareTable {
         }
         std::ranges::shuffle(order_, random);
     }
-    [[nodiscard]] std::uint64_t read(std::size_t i) const {
-        return memory_[order_[i % CoreWorld::kSlots]].words[0];
-    }
+    [[nodiscard]] std::uint32_t place(std::size_t i) const { return order_[i % CoreWorld::kSlots]; }
+    [[nodiscard]] std::uint64_t read(std::uint32_t at) const { return memory_[at].words[0]; }
 
   private:
     static constexpr std::size_t kPage = std::size_t{2} << 20;
@@ -56,16 +55,17 @@ struct Percentiles {
     double p99;
 };
 
-// Calls `one(i)` for `count` values of i and times each; `after(first)` runs untimed after each kBatch of
-// them.
-template <typename One, typename After>
-Percentiles each_call(std::size_t first, int count, One&& one, After&& after) {
+// Calls `one(pick(i))` for `count` values of i and times each, without the picking: the router has copied a
+// header before it decides. `after(first)` runs untimed after each kBatch of them.
+template <typename Pick, typename One, typename After>
+Percentiles each_call(std::size_t first, int count, Pick&& pick, One&& one, After&& after) {
     Samples samples(static_cast<std::size_t>(count) + kBatch);
     const std::size_t end = first + static_cast<std::size_t>(count);
     for (std::size_t i = first; i < end; i += kBatch) {
         for (std::size_t j = i; j < i + kBatch; ++j) {
+            const auto picked = pick(j);
             const Ticks begin = ticks_begin();
-            one(j);
+            one(picked);
             samples.add(ticks_end() - begin);
         }
         after(i);
@@ -73,15 +73,16 @@ Percentiles each_call(std::size_t first, int count, One&& one, After&& after) {
     return {samples.percentile(50, timer_overhead_ns()), samples.percentile(99, timer_overhead_ns())};
 }
 
-// The same in batches: ns a call where the processor may overlap one call with the next.
-template <typename One, typename After>
-double batched(std::size_t first, int count, One&& one, After&& after) {
+// The same in batches: ns a call where the processor may overlap one call with the next, and picking with
+// both.
+template <typename Pick, typename One, typename After>
+double batched(std::size_t first, int count, Pick&& pick, One&& one, After&& after) {
     Samples samples(static_cast<std::size_t>(count) / kBatch + 1);
     const std::size_t end = first + static_cast<std::size_t>(count);
     for (std::size_t i = first; i < end; i += kBatch) {
         const Ticks begin = ticks_begin();
         for (std::size_t j = i; j < i + kBatch; ++j) {
-            one(j);
+            one(pick(j));
         }
         samples.add(ticks_end() - begin);
         after(i);
@@ -116,24 +117,24 @@ void measure_route(const Effort& effort, Report& report) {
                  .floor_what = "the same random reads in batches of 64"};
     const int count = effort.operations(262'144);
     const auto nothing = [](std::size_t) {};
-    const auto read = [&](std::size_t i) { keep(bare.read(i)); };
-    const auto route = [&](std::size_t i) { keep(world.route(world.message(i)).verdict); };
+    const auto place = [&](std::size_t i) { return bare.place(i); };
+    const auto read = [&](std::uint32_t at) { keep(bare.read(at)); };
+    const auto message = [&](std::size_t i) { return CoreWorld::Message(world.message(i)); };
+    const auto route = [&](const CoreWorld::Message& of) { keep(world.route(of).verdict); };
     NoQueues no_queues;
-    const auto decide = [&](std::size_t i) {
-        const auto& message = world.message(i);
-        keep(core::route(world.table, world.directory, no_queues, message.header, message.link, world.now)
-                 .verdict);
+    const auto decide = [&](const CoreWorld::Message& of) {
+        keep(core::route(world.table, world.directory, no_queues, of.header, of.link, world.now).verdict);
     };
     const auto drain = [&](std::size_t first) { world.drain(first, kBatch); };
     KEYWAY_CHECK(world.route(world.message(0)).verdict == Verdict::kDelivered);
     world.drain(0, 1);
     std::size_t at = 0;
     for (int i = -1; i < effort.repetitions; ++i, at += 7919) {
-        const Percentiles floor = each_call(at, count, read, nothing);
-        const Percentiles figure = each_call(at, count, route, drain);
-        const Percentiles decided = each_call(at, count, decide, nothing);
-        const double floor_batch = batched(at, count, read, nothing);
-        const double figure_batch = batched(at, count, route, drain);
+        const Percentiles floor = each_call(at, count, place, read, nothing);
+        const Percentiles figure = each_call(at, count, message, route, drain);
+        const Percentiles decided = each_call(at, count, message, decide, nothing);
+        const double floor_batch = batched(at, count, place, read, nothing);
+        const double figure_batch = batched(at, count, message, route, drain);
         if (i < 0) {
             continue;  // the first warms up
         }
@@ -208,13 +209,14 @@ void measure_queues(const Effort& effort, Report& report) {
                      .unit = "ns",
                      .floor_what = "memcpy of 64 bytes in and out again, timed the same way"};
     const int count = effort.operations(131'072);
+    const auto itself = [](std::size_t i) { return i; };
     const auto nothing = [](std::size_t) {};
     for (int i = -1; i < effort.repetitions; ++i) {
-        const Percentiles floor = each_call(0, count, copy_twice, nothing);
-        const Percentiles figure = each_call(0, count, put_and_take, nothing);
-        const Percentiles headers = each_call(0, count, push_and_pop, nothing);
-        const double floor_batch = batched(0, count, copy_twice, nothing);
-        const double figure_batch = batched(0, count, put_and_take, nothing);
+        const Percentiles floor = each_call(0, count, itself, copy_twice, nothing);
+        const Percentiles figure = each_call(0, count, itself, put_and_take, nothing);
+        const Percentiles headers = each_call(0, count, itself, push_and_pop, nothing);
+        const double floor_batch = batched(0, count, itself, copy_twice, nothing);
+        const double figure_batch = batched(0, count, itself, put_and_take, nothing);
         if (i < 0) {
             continue;
         }

@@ -37,9 +37,8 @@ class CoreWorld {
 
     CoreWorld();
 
-    /// One message a capability, in random order; all of them will be delivered.
-    [[nodiscard]] const std::vector<Message>& messages() const { return messages_; }
-    [[nodiscard]] const Message& message(std::size_t i) const { return messages_[i % messages_.size()]; }
+    /// One message a capability, in random order and then from the beginning again; all will be delivered.
+    [[nodiscard]] const Message& message(std::size_t i) const { return messages_[i % kSlots]; }
 
     core::Outcome route(const Message& message) {
         return core::route(table, directory, queues, message.header, message.link, now);

@@ -80,7 +80,7 @@ class HeaderQueues {
     }
     void push(ObjectId destination, unsigned priority, const Header& header) {
         Ring& ring = ports_[destination].rings[priority];
-        ring.slots[(ring.first + ring.count++) % depth_] = header;
+        ring.slots[wrapped(ring.first + ring.count++)] = header;
     }
     /// Takes the next header for `destination` in the order of PriorityScheduler; false when all are empty.
     bool pop(ObjectId destination, Header& out) {
@@ -95,7 +95,7 @@ class HeaderQueues {
         }
         Ring& ring = port.rings[static_cast<std::size_t>(level)];
         out = ring.slots[ring.first];
-        ring.first = (ring.first + 1) % depth_;
+        ring.first = wrapped(ring.first + 1);
         --ring.count;
         return true;
     }
@@ -113,6 +113,9 @@ class HeaderQueues {
         std::array<Ring, limit::kPriorities> rings;
         PriorityScheduler scheduler;
     };
+
+    // Below twice the depth; a division would cost more than all the rest.
+    [[nodiscard]] std::uint32_t wrapped(std::uint32_t at) const { return at < depth_ ? at : at - depth_; }
 
     std::uint32_t depth_;
     std::vector<Port> ports_;

@@ -20,6 +20,7 @@
 // has copied the header out of shared memory before.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 
@@ -38,25 +39,17 @@ struct Outcome {
     Header delivered;                ///< the header as it was enqueued; only when delivered
 };
 
-/// Step 1. Depends on the header alone.
-[[nodiscard]] constexpr bool well_formed(const Header& header) noexcept {
-    const std::uint8_t flags = header.flags();
+/// Which flags a type allows, with and without something carried.
+[[nodiscard]] constexpr bool allowed_together(Type type, std::uint8_t flags, bool carries) noexcept {
     const bool call = (flags & flag::kExpectsReply) != 0;
     const bool reply = (flags & flag::kReply) != 0;
     const bool stream = (flags & (flag::kStreamFirst | flag::kStreamLast)) != 0;
     const bool zero_copy = (flags & flag::kZeroCopy) != 0;
-    const bool carries = header.carried() != 0;
-    if (header.version() != kVersionMajor || header.length() > limit::kPayloadBytes) {
-        return false;
-    }
-    if (carries && (header.timestamp() >> 40 & 0xFU & ~std::uint64_t{grant_flag::kAll}) != 0) {
-        return false;
-    }
-    switch (Type{header.type()}) {
+    switch (type) {
         case Type::kControl:
         case Type::kData:
             return !(call && reply) && !(call && carries) && !(zero_copy && !carries) &&
-                   !(stream && Type{header.type()} != Type::kData);
+                   !(stream && type != Type::kData);
         case Type::kQuantum:
         case Type::kCapability:
             return carries && !call && !reply && !stream && !zero_copy;
@@ -64,6 +57,30 @@ struct Outcome {
             return !carries && !call && !reply && !stream && !zero_copy;
     }
     return false;
+}
+
+/// The same for all types and flags that fit a header, a bit for each of the 64 combinations of flags.
+inline constexpr std::array<std::uint64_t, 32> kAllowedTogether = [] {
+    std::array<std::uint64_t, 32> allowed{};
+    for (unsigned i = 0; i < 32 * 64; ++i) {
+        const auto type = static_cast<Type>(i / 64 % 16);
+        if (allowed_together(type, static_cast<std::uint8_t>(i % 64), i / 64 >= 16)) {
+            allowed[i / 64] |= std::uint64_t{1} << (i % 64);
+        }
+    }
+    return allowed;
+}();
+
+/// Step 1. Depends on the header alone.
+[[nodiscard]] constexpr bool well_formed(const Header& header) noexcept {
+    const bool carries = header.carried() != 0;
+    if (header.version() != kVersionMajor || header.length() > limit::kPayloadBytes) {
+        return false;
+    }
+    if (carries && (header.timestamp() >> 40 & 0xFU & ~std::uint64_t{grant_flag::kAll}) != 0) {
+        return false;
+    }
+    return (kAllowedTogether[header.type() + (carries ? 16U : 0U)] >> header.flags() & 1U) != 0;
 }
 
 /// Step 4 for one capability: what the operation needs of it.
@@ -185,7 +202,7 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
 
     const bool call = (header.flags() & flag::kExpectsReply) != 0;
     const bool one_shot = (entry.flags() & entry_flag::kOneShot) != 0;
-    const ProcessId callee = event ? ProcessId{0} : directory.owner(receiver);
+    const auto callee = [&] { return event ? ProcessId{0} : directory.owner(receiver); };
     const Grant grant{{header.timestamp()}};
     const bool moves =
         carried != 0 && (Type{header.type()} == Type::kQuantum || (grant.flags() & grant_flag::kMove) != 0);
@@ -193,7 +210,7 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
     if ((call || (carried != 0 && !moves)) && !table.can_allocate(link)) {
         return refused(Verdict::kTableFull);
     }
-    if (moves && table.payer(carried) != callee && !table.can_pay(callee)) {
+    if (moves && table.payer(carried) != callee() && !table.can_pay(callee())) {
         return refused(Verdict::kTableFull);
     }
 
@@ -206,8 +223,8 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
         const std::uint8_t once =
             (grant.flags() & grant_flag::kOneShot) != 0 ? entry_flag::kOneShot : std::uint8_t{0};
         outcome.created =
-            moves ? table.move(carried, callee)
-                  : table.derive(carried, {.owner = callee,
+            moves ? table.move(carried, callee())
+                  : table.derive(carried, {.owner = callee(),
                                            .kind = Kind{given.kind()},
                                            .object = given.object(),
                                            .rights = grant.rights(),
@@ -216,7 +233,7 @@ Outcome route(CapabilityTable& table, const Directory& directory, Queues& queues
                                            .expiry = derived_expiry(given.expiry(), grant.lifetime(), now),
                                            .payer = link});
     } else if (call) {
-        outcome.created = table.derive(directory.root(link), {.owner = callee,
+        outcome.created = table.derive(directory.root(link), {.owner = callee(),
                                                               .kind = Kind::kReply,
                                                               .object = link,
                                                               .rights = right::kWrite,
