@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "clock.hpp"
+#include "good.hpp"
 #include "keyway/lane.hpp"
 #include "keyway/router.hpp"
 #include "keyway/stream.hpp"
@@ -46,17 +47,6 @@ struct Command {
     int what;
     int count;
 };
-
-template <typename T>
-T good(Result<T> result) {
-    if (!result) {
-        errno = 0;
-        give_up(result.error().message().c_str());
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*result);
-    }
-}
 
 class Ready {
   public:

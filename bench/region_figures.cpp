@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "clock.hpp"
+#include "good.hpp"
 #include "keyway/region.hpp"
 #include "router_process.hpp"
 
@@ -19,25 +20,6 @@ namespace keyway::bench {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-
-[[noreturn]] void give_up_over(const Error& error) {
-    errno = 0;
-    give_up(error.message().c_str());
-}
-
-template <typename T>
-T taken(Result<T> result) {
-    if (!result) {
-        give_up_over(result.error());
-    }
-    return std::move(*result);
-}
-
-void done(const Result<void>& result) {
-    if (!result) {
-        give_up_over(result.error());
-    }
-}
 
 /// Reads one byte of each cache line.
 unsigned look_at(std::span<const std::byte> bytes) {
@@ -71,16 +53,16 @@ void kernel_set_up(int count, Samples& samples) {
 /// Create, grant, and the receiver's first access; all by one thread, so both sides' work is in it.
 void set_up(Connection& connection, int count, Samples& samples) {
     for (int i = 0; i < count; ++i) {
-        done(reserve_regions(connection, kPage, 2));
+        good(reserve_regions(connection, kPage, 2));
         const Ticks begin = ticks();
-        StableRegion region = taken(StableRegion::create(connection, kPage));
+        StableRegion region = good(StableRegion::create(connection, kPage));
         region.bytes()[0] = std::byte{1};
-        taken(region.give_read(connection.self()));
-        StableView view = taken(StableView::accept(connection, taken(connection.receive())));
+        good(region.give_read(connection.self()));
+        StableView view = good(StableView::accept(connection, good(connection.receive())));
         keep(view.bytes()[0]);
         samples.add(ticks() - begin);
         view.unmap();
-        done(region.destroy());
+        good(region.destroy());
     }
 }
 
@@ -105,9 +87,9 @@ double by_messages(Connection& connection, std::span<const std::byte> from, std:
         for (std::size_t next = at; next < from.size() && burst.size() < kBurst; next += kPage) {
             burst.push_back(Outgoing::to(connection.self(), from.subspan(next, kPage)));
         }
-        taken(connection.post_batch(burst));
+        good(connection.post_batch(burst));
         for (std::size_t i = 0; i < burst.size(); ++i, at += kPage) {
-            const Received message = taken(connection.receive());
+            const Received message = good(connection.receive());
             std::memcpy(to.data() + at, message.payload().data(), message.payload().size());
         }
     }
@@ -118,10 +100,10 @@ double by_messages(Connection& connection, std::span<const std::byte> from, std:
 /// As part of a region in which the data was made.
 double by_slice(const Pair& pair, const StableRegion& region) {
     const Ticks begin = ticks();
-    done(send_slice(pair.sender, pair.to_receiver, region, 0, region.size()));
-    ReceivedSlice slice = taken(open_slice(pair.receiver, taken(pair.receiver.receive())));
+    good(send_slice(pair.sender, pair.to_receiver, region, 0, region.size()));
+    ReceivedSlice slice = good(open_slice(pair.receiver, good(pair.receiver.receive())));
     keep(look_at(slice.bytes()));
-    done(slice.release());
+    good(slice.release());
     return in_ns(begin);
 }
 
@@ -130,8 +112,8 @@ double by_slice(const Pair& pair, const StableRegion& region) {
 double by_standing_region(Connection& connection, const StableRegion& region, const StableView& view) {
     const std::uint64_t part[] = {0, region.size()};
     const Ticks begin = ticks();
-    done(connection.send(Outgoing::to(connection.self(), std::as_bytes(std::span(part)))));
-    const Received message = taken(connection.receive());
+    good(connection.send(Outgoing::to(connection.self(), std::as_bytes(std::span(part)))));
+    const Received message = good(connection.receive());
     std::uint64_t meant[2];
     std::memcpy(meant, message.payload().data(), sizeof meant);
     keep(view.bytes().subspan(meant[0], meant[1])[0]);
@@ -141,14 +123,14 @@ double by_standing_region(Connection& connection, const StableRegion& region, co
 /// By send_large, which copies once above its threshold.
 double by_send_large(const Pair& pair, std::span<const std::byte> from) {
     const Ticks begin = ticks();
-    const SentAs as = taken(send_large(pair.sender, pair.to_receiver, from));
-    const Received message = taken(pair.receiver.receive());
+    const SentAs as = good(send_large(pair.sender, pair.to_receiver, from));
+    const Received message = good(pair.receiver.receive());
     if (as == SentAs::kMessage) {
         keep(look_at(message.payload()));
     } else {
-        ReceivedSlice slice = taken(open_slice(pair.receiver, message));
+        ReceivedSlice slice = good(open_slice(pair.receiver, message));
         keep(look_at(slice.bytes()));
-        done(slice.release());
+        good(slice.release());
     }
     return in_ns(begin);
 }
@@ -181,8 +163,8 @@ void measure_set_up(Connection& connection, const Effort& effort, Report& report
 void measure_hand_over(const RouterProcess& router, Connection& connection, const Effort& effort,
                        Report& report) {
     Connection receiver = router.connect();
-    taken(receiver.register_endpoint("receiver"));
-    const Pair pair{connection, receiver, taken(connection.lookup("receiver"))};
+    good(receiver.register_endpoint("receiver"));
+    const Pair pair{connection, receiver, good(connection.lookup("receiver"))};
     Figure figure{.name = "region_handover_1MiB_vs_copy",
                   .what = "1 MiB made in a region, sent as a slice and looked at line by line",
                   .unit = "ns",
@@ -196,14 +178,14 @@ void measure_hand_over(const RouterProcess& router, Connection& connection, cons
     for (std::size_t bytes = kPage; bytes <= (64U << 20); bytes *= 4) {
         std::vector<std::byte> from(bytes, std::byte{1});
         std::vector<std::byte> to(bytes);
-        StableRegion region = taken(StableRegion::create(connection, bytes));
+        StableRegion region = good(StableRegion::create(connection, bytes));
         std::ranges::copy(from, region.bytes().begin());
         std::vector<double> messages;
         std::vector<double> large;
         std::vector<double> slices;
         std::vector<double> standings;
-        taken(region.give_read(connection.self()));
-        StableView view = taken(StableView::accept(connection, taken(connection.receive())));
+        good(region.give_read(connection.self()));
+        StableView view = good(StableView::accept(connection, good(connection.receive())));
         for (int i = -1; i < effort.repetitions; ++i) {
             const double copied = by_messages(connection, from, to);
             const double sent_large = by_send_large(pair, from);
@@ -222,7 +204,7 @@ void measure_hand_over(const RouterProcess& router, Connection& connection, cons
             }
         }
         view.unmap();
-        done(region.destroy());
+        good(region.destroy());
         char line[128];
         std::snprintf(line, sizeof line, "%10zu: %10.1f / %10.1f / %10.1f / %10.1f", bytes,
                       median(messages) / 1000, median(large) / 1000, median(slices) / 1000,

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "good.hpp"
 #include "keyway/connection.hpp"
 #include "keyway/lane.hpp"
 #include "keyway/region.hpp"
@@ -23,17 +24,6 @@ namespace {
 
 constexpr std::size_t kPiece = limit::kPayloadBytes;
 constexpr std::uint32_t kRingBytes = 256 * 1024;
-
-template <typename T>
-T good(Result<T> result) {
-    if (!result) {
-        errno = 0;
-        give_up(result.error().message().c_str());
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*result);
-    }
-}
 
 /// A router with an audit log, in a process of its own, and each side's connection to it.
 class Routed : public Transport {
@@ -112,32 +102,13 @@ class Routed : public Transport {
     void start_router(bool spins) {
         folder_.emplace();
         const std::string socket = *folder_ / "router.sock";
-        int ready[2];
-        if (::pipe(ready) != 0) {
-            give_up("can't make a pipe");
-        }
         const int core = alone() ? setting_.partner_core : setting_.helper_core;
-        router_ = std::make_unique<Child>(core, [&] {
-            RouterOptions options{.policy = Policy::permissive(), .socket = socket};
-            options.policy.rules[0].lookup = {
-                {.name = "*", .rights = right::kWrite | right::kDevice | right::kExecute}};
-            options.spin = spins ? kNeverSleeps : std::chrono::nanoseconds(0);
-            options.audit.directory = *folder_ / "audit";
-            Router router(std::move(options));
-            good(router.listen());
-            const char token = 1;
-            if (::write(ready[1], &token, 1) == 1) {
-                router.run();
-            }
-        });
-        ::close(ready[1]);
-        char token = 0;
-        const bool up = ::read(ready[0], &token, 1) == 1;
-        ::close(ready[0]);
-        if (!up) {
-            errno = 0;
-            give_up("the router did not start");
-        }
+        RouterOptions options{.policy = Policy::permissive(), .socket = socket};
+        options.policy.rules[0].lookup = {
+            {.name = "*", .rights = right::kWrite | right::kDevice | right::kExecute}};
+        options.spin = spins ? kNeverSleeps : std::chrono::nanoseconds(0);
+        options.audit.directory = *folder_ / "audit";
+        router_ = bench::start_router(core, options);
     }
     void connect() {
         ConnectOptions options;
