@@ -111,7 +111,7 @@ struct Outgoing {
 /// out. Must not outlive its connection unless detached.
 class KEYWAY_API Received {
   public:
-    Received() = default;
+    Received() noexcept {}  // NOLINT(modernize-use-equals-default): that would clear all of it first
     Received(Received&& other) noexcept;
     Received& operator=(Received&& other) noexcept;
     Received(const Received&) = delete;

@@ -93,6 +93,8 @@ template <typename T>
 class [[nodiscard]] Result {
   public:
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: meant to convert
+    /// A T as its default constructor makes it, without a move.
+    explicit Result(std::in_place_t) : state_(std::in_place_index<0>) {}
     Result(Error error) : state_(std::in_place_index<1>, error) {}         // NOLINT
     Result(Verdict verdict) : Result(Error{verdict}) {}                    // NOLINT
     Result(Status status) : Result(Error{status}) {}                       // NOLINT

@@ -271,7 +271,7 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
 
 Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket,
                                                Deadline deadline) {
-    Result<Received> reply = Received();
+    Result<Received> reply(std::in_place);
     bool replied = false;
     std::optional<Error> failure;
     const auto look = [&] {
@@ -513,7 +513,7 @@ Result<void> Connection::reply(const Received& call, std::span<const std::byte> 
 // --- receiving ---
 
 Result<Received> Connection::receive(Deadline deadline) {
-    Result<Received> message = Received();
+    Result<Received> message(std::in_place);
     if (!impl_->usable()) {
         message = Status::kNotConnected;
         return message;
@@ -536,7 +536,7 @@ Result<Received> Connection::receive(Deadline deadline) {
 }
 
 Result<Received> Connection::try_receive() {
-    Result<Received> message = Received();
+    Result<Received> message(std::in_place);
     if (!impl_->usable()) {
         message = Status::kNotConnected;
         return message;
