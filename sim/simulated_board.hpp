@@ -29,6 +29,8 @@ class SimulatedBoard : public device::Usb {
         kDead,     ///< nonsense in its memory: it answers nothing
     };
     explicit SimulatedBoard(Power power = Power::kBlank, std::string serial = {});
+    SimulatedBoard(const SimulatedBoard&) = delete;
+    SimulatedBoard& operator=(const SimulatedBoard&) = delete;
     ~SimulatedBoard() override;
 
     Result<std::vector<device::Found>> list() override;

@@ -4,6 +4,7 @@
 #include <pwd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 
@@ -54,7 +55,7 @@ std::uint32_t high_water(const ProcessFigures& p) {
 }
 
 std::string bar(double part, std::size_t width) {
-    const auto full = static_cast<std::size_t>(part * static_cast<double>(width) + 0.5);
+    const auto full = static_cast<std::size_t>(std::lround(part * static_cast<double>(width)));
     return std::string(std::min(full, width), '#') + std::string(width - std::min(full, width), '.');
 }
 
@@ -398,8 +399,9 @@ void TopModel::add_detail(std::vector<TopLine>& lines, std::size_t most) const {
                 count += e.latency.count[j];
             }
             const double part = static_cast<double>(count) / static_cast<double>(total);
-            lines.push_back({fmt::format("{:>8} {:>9} {}", "<" + short_duration(Latency::bound(end)), count,
-                                         std::string(static_cast<std::size_t>(part * 50 + 0.5), '#'))});
+            lines.push_back(
+                {fmt::format("{:>8} {:>9} {}", "<" + short_duration(Latency::bound(end)), count,
+                             std::string(static_cast<std::size_t>(std::lround(part * 50)), '#'))});
         }
     }
     if (!holders.empty()) {

@@ -19,7 +19,7 @@ class LogBehind : public audit::LogFolder {
   protected:
     LogBehind() {
         hold_ = folder_ / "hold";
-        std::ofstream{hold_};
+        { const std::ofstream made(hold_); }
         ::setenv("KEYWAY_CRASH_AT", "audit.framed", 1);
         ::setenv("KEYWAY_CRASH_HOW", "hold", 1);
         ::setenv("KEYWAY_CRASH_HOLD", hold_.c_str(), 1);

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <fstream>
 #include <numeric>
+#include <sstream>
 #include <thread>
 
 #include "log_folder.hpp"
@@ -21,16 +22,20 @@ namespace keyway::audit {
 class LogTest : public LogFolder {};
 
 #ifndef KEYWAY_SANITIZED
+namespace {
+
 // Whether these bytes lie anywhere in our memory that can be written, but where they are meant to.
-static bool in_memory(const std::vector<unsigned char>& inverted) {
+bool in_memory(const std::vector<unsigned char>& inverted) {
     std::ifstream maps("/proc/self/maps");
     const UniqueFd memory(::open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
     std::vector<unsigned char> bytes;
     for (std::string line; std::getline(maps, line);) {
-        unsigned long from = 0;
-        unsigned long to = 0;
-        char rights[5] = {};
-        if (std::sscanf(line.c_str(), "%lx-%lx %4s", &from, &to, rights) != 3 || rights[1] != 'w' ||
+        std::istringstream fields(line);  // 7f00-7f40 rw-p ...
+        std::uint64_t from = 0;
+        std::uint64_t to = 0;
+        char dash = 0;
+        std::string rights;
+        if (!(fields >> std::hex >> from >> dash >> to >> rights) || rights[1] != 'w' ||
             to - from > 64U << 20) {
             continue;
         }
@@ -48,6 +53,8 @@ static bool in_memory(const std::vector<unsigned char>& inverted) {
     }
     return false;
 }
+
+}  // namespace
 
 TEST_F(LogTest, leaves_no_key_in_memory) {
     auto log = Log::open(options()).value();
