@@ -139,7 +139,7 @@ struct RouterOptions {
     unsigned socket_mode = 0666;  ///< who may connect at all; authority comes from the policy
     /// A listening socket made by somebody else (socket activation), or -1.
     int listening_socket = -1;
-    std::uint32_t capability_slots = 65536;  ///< size of the capability table; a power of two
+    std::uint32_t capability_slots = 65536;  ///< size of the capability table, 2 to 2^20
     /// File of the ledger that says who holds which qubit, also after the router was killed; on a file system
     /// of this machine's. Empty: qubits end with the router.
     std::string qubit_ledger{};
