@@ -1,5 +1,7 @@
 #pragma once
 
+// Until when something waits.
+
 #include <chrono>
 #include <cstdint>
 
