@@ -279,11 +279,11 @@ enum class SentAs : std::uint8_t {
     kMessage,  ///< copied into the rings
     kRegion,   ///< copied once, into a region that now belongs to the receiver
 };
-/// Up to this many bytes `send_large` copies: that is cheaper than a region for all that fits one message.
+/// Up to this many bytes `send_large` sends an ordinary message: that is cheaper than a region.
 inline constexpr std::size_t kLargeThreshold = limit::kPayloadBytes;
 
-/// Sends 1 byte to 1 GiB in one message, by the way that is cheaper, and says by which. Errors: those of
-/// `send` and of `StableRegion::create`.
+/// Sends 1 byte to 1 GiB in one message: copied into it if it fits (`kLargeThreshold`), else in a region that
+/// becomes the receiver's; says which. Errors: those of `send` and of `StableRegion::create`.
 KEYWAY_API Result<SentAs> send_large(Connection& connection, const Capability& to,
                                      std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
 
