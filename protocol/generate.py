@@ -21,7 +21,7 @@ STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Sli
 
 
 VERSION = {"major": "Major version of the contract; programs of different ones don't speak with each other.",
-           "minor": "Minor version of the contract; what is higher knows all of what is lower."}
+           "minor": "Minor version of the contract; programs of different ones use what both know."}
 
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
 SV_WORDS = {"priority", "process", "sequence", "time", "type"}

@@ -110,7 +110,7 @@ struct ProcessFigures {
     std::int32_t pid = 0;            ///< of the operating system, as the kernel says
     std::uint32_t uid = 0;           ///< its user, as the kernel says
     char name[16] = {};              ///< of its command; ends with a zero
-    std::uint32_t capabilities = 0;  ///< that it holds
+    std::uint32_t capabilities = 0;  ///< entries of the table that it pays for
     std::uint32_t waiting = 0;       ///< 1: a message of its waits for room
     std::uint32_t queue_bytes = 0;   ///< size of each queue
     std::uint32_t regions = 0;       ///< that it pays for

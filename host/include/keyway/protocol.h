@@ -6,7 +6,7 @@
 #define KEYWAY_MAGIC 0x4B455957UL
 /* Major version of the contract; programs of different ones don't speak with each other. */
 #define KEYWAY_VERSION_MAJOR 1
-/* Minor version of the contract; what is higher knows all of what is lower. */
+/* Minor version of the contract; programs of different ones use what both know. */
 #define KEYWAY_VERSION_MINOR 0
 
 /* Longest payload of one message, in bytes; larger data travels as a region. */

@@ -16,7 +16,7 @@ static_assert(std::endian::native == std::endian::little, "the contract is littl
 inline constexpr std::uint32_t kMagic = 0x4B455957;
 /// Major version of the contract; programs of different ones don't speak with each other.
 inline constexpr std::uint16_t kVersionMajor = 1;
-/// Minor version of the contract; what is higher knows all of what is lower.
+/// Minor version of the contract; programs of different ones use what both know.
 inline constexpr std::uint16_t kVersionMinor = 0;
 
 /// Sizes, numbers and ranges.

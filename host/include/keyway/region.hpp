@@ -73,7 +73,7 @@ class KEYWAY_API RegionMapping {
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     /// Process id of whom the region belongs to.
     [[nodiscard]] std::uint32_t owner() const noexcept { return owner_process_; }
-    /// There is memory behind it: it was not unmapped, moved from, or cut by us.
+    /// It has an address: it was made or mapped, and not unmapped since. Says nothing of a recall.
     [[nodiscard]] bool mapped() const noexcept { return address_ != nullptr; }
     /// Unmaps, and says so to the router. The capability stays ours. Nothing happens when it is not mapped.
     void unmap() noexcept;
@@ -201,7 +201,7 @@ class KEYWAY_API RevocableRegion : public RegionMapping {
 /// Somebody's revocable memory, read-only.
 class KEYWAY_API RevocableView : public RegionMapping {
   public:
-    /// As `StableView::accept`; `wrong_object` for a stable region, `revoked` for one that was cut.
+    /// As `StableView::accept`; `wrong_object` also for a stable region.
     static Result<RevocableView> accept(Connection& connection, const Received& message);
     /// The same, by the id of the capability.
     static Result<RevocableView> map(Connection& connection, std::uint32_t capability);

@@ -17,8 +17,7 @@ namespace keyway::sim {
     return std::uint32_t{generation} << limit::kSlotBits | slot;
 }
 
-/// The router's registers, whatever leads to them. Not for several threads at a time. Slots, ports and
-/// objects that the router does not have are the caller's mistake.
+/// The router's registers, whatever leads to them. Not for several threads at a time.
 class Control {
   public:
     virtual ~Control() = default;
