@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """The book: what it includes from the examples, its links, and its pages as HTML.
 
-    book.py check            fails when an included part is stale, a link leads nowhere, or a page is in no chapter
-    book.py update           brings the included parts up to date
+    book.py check            fails when an included part or the manual page is stale, a link leads nowhere, or a page is in
+                             no chapter
+    book.py update           brings the included parts and the manual page up to date
     book.py build FOLDER     writes the book and the reference of the headers as HTML (needs mkdocs and doxygen)
+    book.py reference FOLDER writes the reference alone; fails when a public member is not described
     book.py file NAME        prints the file NAME that docs/start.md tells its reader to save
 
 A part of another file stands in a page between two comments, and `update` writes it there:
@@ -19,11 +21,13 @@ import re
 import shutil
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 LANGUAGES = {".cpp": "cpp", ".hpp": "cpp", ".c": "c", ".h": "c", ".py": "python", ".toml": "toml", ".txt": "cmake"}  # of the fences
 
+INCLUDES = ("host/include/keyway", "sim/include/keyway/sim")  # the public headers, as in Doxyfile
 INCLUDE = re.compile(r"^<!-- include (\S+)(?: (?!as )(\S+))?(?: as (\S+))? -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -124,9 +128,11 @@ def check() -> list[str]:
     # The decisions have a list of their own, in their README.
     faults += [f"docs/{name}: in no chapter of mkdocs.yml" for name in sorted(there - set(listed))
                if not name.startswith("decisions/")]
-    drawn = subprocess.run([sys.executable, DOCS / "pictures/draw.py", "--check"], capture_output=True, text=True, check=False)
-    if drawn.returncode != 0:
-        faults.append(drawn.stdout.strip())
+    for made in ("pictures/draw.py", "manual_page.py"):
+        done = subprocess.run([sys.executable, DOCS / made, "--check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False)
+        if done.returncode != 0:
+            faults.append(done.stdout.strip())
     return faults
 
 
@@ -135,6 +141,7 @@ def check() -> list[str]:
 
 def as_page(text: str, page: pathlib.Path) -> str:
     """A page as the book has it: links out of docs/ lead to the reference, or are words."""
+    headers = [header for folder in INCLUDES for header in sorted((ROOT / folder).iterdir())]
 
     def replaced(match: re.Match) -> str:
         mark, words, target = match.groups()
@@ -143,9 +150,11 @@ def as_page(text: str, page: pathlib.Path) -> str:
         place = (page.parent / target.partition("#")[0]).resolve()
         if place.is_relative_to(DOCS):
             return match[0]
-        if place.parent.name == "keyway" and place.suffix in (".hpp", ".h"):
-            # Doxygen's name of the page of a file.
-            name = place.name.replace("_", "__").replace(".", "_8")
+        if place in headers:
+            # Doxygen's name of the page of a file: with its folders if there is another file of this name.
+            alone = sum(header.name == place.name for header in headers) == 1
+            name = place.name if alone else str(place.relative_to(ROOT))
+            name = name.replace("_", "__").replace(".", "_8").replace("/", "_2")
             up = "../" * (len(page.relative_to(DOCS).parts) - 1)
             return f'<a href="{up}reference/{name}.html">{words}</a>'
         return f"{words} (`{place.relative_to(ROOT)}`)"
@@ -155,6 +164,23 @@ def as_page(text: str, page: pathlib.Path) -> str:
     pieces = [piece if piece.startswith("```") else LINK.sub(replaced, piece) for piece in pieces]
     text = "".join(pieces).replace("```console install\n", "```console\n")
     return re.sub(r"^<!-- (include .*|end) -->\n", "", text, flags=re.MULTILINE)
+
+
+def reference(folder: pathlib.Path) -> int:
+    """Doxygen's pages. It minds everything that is not described but the values of an enumeration, so that is seen to here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run(["doxygen", "docs/Doxyfile"], cwd=ROOT, check=False,
+                          env={**os.environ, "KEYWAY_REFERENCE": str(folder)})
+    bare = set()
+    for path in (folder / "xml").glob("*.xml"):
+        for enum in xml.etree.ElementTree.parse(path).iterfind(".//memberdef[@kind='enum']"):
+            for value in enum.iterfind("enumvalue"):
+                if not any("".join(value.find(text).itertext()).strip() for text in ("briefdescription", "detaileddescription")):
+                    place = enum.find("location").get("file")
+                    bare.add(f"{place}: {enum.findtext('name')}::{value.findtext('name')} is not documented.")
+    shutil.rmtree(folder / "xml", ignore_errors=True)
+    print(*sorted(bare), sep="\n", end="\n" if bare else "", file=sys.stderr)
+    return made.returncode or (1 if bare else 0)
 
 
 def build(folder: pathlib.Path) -> int:
@@ -176,10 +202,7 @@ def build(folder: pathlib.Path) -> int:
                           check=False)
     if made.returncode != 0:
         return 1
-    (site / "reference").mkdir()
-    made = subprocess.run(["doxygen", "docs/Doxyfile"], cwd=ROOT, check=False,
-                          env={**os.environ, "KEYWAY_REFERENCE": str(site / "reference")})
-    if made.returncode != 0:
+    if reference(site / "reference") != 0:
         return 1
     missing = set()
     for page in site.rglob("*.html"):
@@ -210,12 +233,16 @@ def main() -> int:
         return 1 if faults else 0
     if words == ["update"]:
         faults = update(check=False)
+        if not faults:
+            subprocess.run([sys.executable, DOCS / "manual_page.py"], check=True)
         print(*faults, sep="\n", end="\n" if faults else "")
         return 1 if faults else 0
     if len(words) == 2 and words[0] == "build":
         folder = pathlib.Path(words[1]).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         return build(folder)
+    if len(words) == 2 and words[0] == "reference":
+        return reference(pathlib.Path(words[1]).resolve())
     if len(words) == 2 and words[0] == "file":
         return saved_file(words[1])
     print(__doc__.strip(), file=sys.stderr)

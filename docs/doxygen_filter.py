@@ -5,6 +5,9 @@
 
 The comment at the top of a header becomes that of the file, its drawings and code kept as they are. In C headers the
 comments before a declaration and after a field become Doxygen's.
+
+Two rules spare the headers what would be the same everywhere: moving is described here, and protected members are shown
+to nobody, since no class of Keyway is made to be derived from but Waitable and Engine, which ask only for public ones.
 """
 
 import pathlib
@@ -27,10 +30,24 @@ def file_comment(name: str, lines: list[str]) -> str:
     return "\n".join([*text, "*/"])
 
 
+MOVES = re.compile(r"^( +)(?:(\w+)\(\2&&(?: \w+)?\)|\w+& operator=\(\w+&&(?: \w+)?\)) noexcept")
+MOVED = "/// Moves. What was moved from may only be destroyed or assigned to."
+
+
+def with_rules(lines: list[str]) -> list[str]:
+    shown = []
+    for line in lines:
+        moves = MOVES.match(line)
+        if moves and not (shown and shown[-1].lstrip().startswith("///")):
+            shown.append(moves[1] + MOVED)
+        shown.append(re.sub(r"^( +)protected:", r"\1private:", line))
+    return shown
+
+
 def main() -> int:
     path = pathlib.Path(sys.argv[1])
     lines = path.read_text(encoding="utf-8").split("\n")
-    name = "keyway/" + path.name
+    name = "/".join(path.parts[path.parts.index("include") + 1 :])
     if path.suffix == ".h":
         text = "\n".join(lines)
         text = re.sub(r"\A/\* ", f"/** @file {name}\\n * ", text)
@@ -50,7 +67,7 @@ def main() -> int:
             break
         if line.startswith("namespace"):
             break
-    print("\n".join(lines), end="")
+    print("\n".join(with_rules(lines)), end="")
     return 0
 
 

@@ -20,6 +20,9 @@ STRUCTS = {"header": "Header", "entry": "Entry", "grant": "Grant", "slice": "Sli
            "link_access": "LinkAccess", "link_acknowledge": "LinkAcknowledge", "board_status": "BoardStatus", "board_statistics": "BoardStatistics", "trace_head": "TraceHead"}
 
 
+VERSION = {"major": "Major version of the contract; programs of different ones don't speak with each other.",
+           "minor": "Minor version of the contract; programs of different ones use what both know."}
+
 # Words of SystemVerilog that are names of the contract; they get a trailing underscore there.
 SV_WORDS = {"priority", "process", "sequence", "time", "type"}
 
@@ -72,15 +75,16 @@ def c_header(spec):
     contract = spec["contract"]
     out += [f"/* {contract['doc']} */",
             f"#define KEYWAY_MAGIC 0x{contract['magic']:08X}UL",
-            f"#define KEYWAY_VERSION_MAJOR {contract['major']}",
-            f"#define KEYWAY_VERSION_MINOR {contract['minor']}", ""]
+            f"/* {VERSION['major']} */", f"#define KEYWAY_VERSION_MAJOR {contract['major']}",
+            f"/* {VERSION['minor']} */", f"#define KEYWAY_VERSION_MINOR {contract['minor']}", ""]
     for name, limit in spec["limits"].items():
         out += [f"/* {limit['doc']} */", f"#define KEYWAY_LIMIT_{name.upper()} {limit['value']}UL"]
     for struct in STRUCTS:
         out += ["", f"/* {struct}: {spec[struct]['doc']} */"]
         for field in spec[struct]["fields"]:
             prefix = f"KEYWAY_{struct.upper()}_{field['name'].upper()}"
-            out += [f"#define {prefix}_LSB {field['lsb']}", f"#define {prefix}_WIDTH {field['width']}"]
+            out += [f"/* {field['doc']} This is its lowest bit. */", f"#define {prefix}_LSB {field['lsb']}",
+                    "/* Its width in bits. */", f"#define {prefix}_WIDTH {field['width']}"]
     for name, enum in spec["enums"].items():
         out += ["", f"/* {enum['doc']} */"]
         for value in enum["values"]:
@@ -93,7 +97,7 @@ def c_header(spec):
     for reg in spec["registers"]["items"]:
         out += [f"/* {reg['access']}: {reg['doc']} */",
                 f"#define KEYWAY_REG_{reg['name'].upper()} 0x{reg['offset']:03X}"]
-    out += [f"#define KEYWAY_REG_SIZE 0x{spec['registers']['size']:X}", "", "#endif", ""]
+    out += ["/* Size of the block in bytes. */", f"#define KEYWAY_REG_SIZE 0x{spec['registers']['size']:X}", "", "#endif", ""]
     return "\n".join(out)
 
 
@@ -101,7 +105,8 @@ def cpp_struct(name, spec):
     """A trivially copyable struct over 64-bit words with one getter and one setter a field."""
     fields = spec["fields"]
     words = (struct_bits(fields) + 63) // 64
-    out = [f"/// {spec['doc']}", f"struct {name} {{", f"    std::array<std::uint64_t, {words}> words{{}};", ""]
+    out = [f"/// {spec['doc']}", f"struct {name} {{", "    /// All of it; bit n is bit n % 64 of word n / 64.",
+           f"    std::array<std::uint64_t, {words}> words{{}};", ""]
     for field in fields:
         word, shift, width = field["lsb"] // 64, field["lsb"] % 64, field["width"]
         kind = next(t for b, t in ((8, "uint8_t"), (16, "uint16_t"), (32, "uint32_t"), (64, "uint64_t"))
@@ -117,6 +122,7 @@ def cpp_struct(name, spec):
         out += [f"    /// {field['doc']}",
                 f"    [[nodiscard]] constexpr std::{kind} {field['name']}() const noexcept {{",
                 f"        return static_cast<std::{kind}>({get});", "    }",
+                f"    /// Sets `{field['name']}`" + (f"; bits above its {width} are dropped." if kind != f"uint{width}_t" else "."),
                 f"    constexpr void set_{field['name']}(std::{kind} value) noexcept {{", f"        {put}", "    }"]
     out += ["", f"    friend constexpr bool operator==(const {name}&, const {name}&) = default;", "};",
             f"static_assert(sizeof({name}) == {words * 8} && std::is_trivially_copyable_v<{name}>);", ""]
@@ -130,8 +136,10 @@ def cpp_header(spec):
            'static_assert(std::endian::native == std::endian::little, "the contract is little-endian");', "",
            f"/// {contract['doc']}",
            f"inline constexpr std::uint32_t kMagic = 0x{contract['magic']:08X};",
+           f"/// {VERSION['major']}",
            f"inline constexpr std::uint16_t kVersionMajor = {contract['major']};",
-           f"inline constexpr std::uint16_t kVersionMinor = {contract['minor']};", "", "namespace limit {"]
+           f"/// {VERSION['minor']}",
+           f"inline constexpr std::uint16_t kVersionMinor = {contract['minor']};", "", "/// Sizes, numbers and ranges.", "namespace limit {"]
     for name, limit in spec["limits"].items():
         out += [f"/// {limit['doc']}", f"inline constexpr std::uint32_t k{camel(name)} = {limit['value']};"]
     out += ["}  // namespace limit", ""]

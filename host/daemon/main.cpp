@@ -94,9 +94,10 @@ manual::Page page() {
              {"4", "The system call filter can't be set; --unconfined goes on without"}},
         .environment = {{"NOTIFY_SOCKET", "Where a service manager wants to be told of the state"},
                         {"LISTEN_FDS", "1, when a service manager passes the socket"}},
-        .files = {{KEYWAY_SYSCONFDIR "/keyway/policy.toml", "The policy file, unless told otherwise"},
+        .files = {{KEYWAY_SYSCONFDIR "/keyway/policy.toml",
+                   "The policy file, unless told otherwise; keyway-policy(5) says what can stand in it"},
                   {"/run/keyway/router.sock", "The socket, unless told otherwise"}},
-        .see_also = ".BR keyway (1)",
+        .see_also = ".BR keyway (1),\n.BR keyway\\-policy (5)",
     };
 }
 

@@ -32,6 +32,13 @@ class Book(unittest.TestCase):
                 shutil.copytree(entry, tree / entry.name)
             elif entry.is_file():
                 shutil.copy(entry, tree)
+            elif entry.name in ("host", "sim"):
+                shutil.copytree(entry / "include", tree / entry.name / "include")
+                for part in entry.iterdir():
+                    if part.name not in ("include", "daemon"):
+                        (tree / entry.name / part.name).symlink_to(part)
+                if entry.name == "host":
+                    shutil.copytree(entry / "daemon", tree / "host/daemon")
             else:
                 (tree / entry.name).symlink_to(entry)
         return tree
@@ -58,6 +65,8 @@ class Book(unittest.TestCase):
         self.spoil(tree, "docs/concepts.md", "#handing-out-a-right", "#handing-in", "there is no such heading")
         self.spoil(tree, "mkdocs.yml", "start.md", "begin.md", "docs/start.md: in no chapter")
         self.spoil(tree, "docs/pictures/parts.svg", "ring", "rang", "parts.svg: stale")
+        self.spoil(tree, "docs/policy.md", "to the router", "to a router", "keyway-policy.5.in: stale")
+        self.spoil(tree, "host/daemon/keyway-policy.5.in", "to the router", "to a router", "keyway-policy.5.in: stale")
         code, said = book(tree, "check")
         self.assertEqual((code, said), (0, ""))
 
@@ -67,6 +76,10 @@ class Book(unittest.TestCase):
         recipe.write_text(recipe.read_text().replace("timeout=10", "timeout=11"))
         self.assertEqual(book(tree, "update"), (0, ""))
         self.assertIn("timeout=11", (tree / "docs/recipes.md").read_text())
+        policy = tree / "docs/policy.md"
+        policy.write_text(policy.read_text().replace("to the router", "to a router"))
+        self.assertEqual(book(tree, "update"), (0, ""))
+        self.assertIn("to a router", (tree / "host/daemon/keyway-policy.5.in").read_text().lower())
         self.assertEqual(book(tree, "check"), (0, ""))
 
     def test_can_be_made_without_a_warning(self):
@@ -82,6 +95,27 @@ class Book(unittest.TestCase):
             self.assertIn("connection.reply(call, call.text.upper())", re.sub(r"<[^>]*>", "", recipes))
             self.assertIn("pictures/parts.svg", (site / "concepts.html").read_text())
             self.assertTrue((site / "reference/ipc_8h.html").is_file())
+
+    @unittest.skipUnless(shutil.which("doxygen"), "there is no doxygen: ./dev docs installs it")
+    def test_notices_a_public_member_that_is_not_described(self):
+        tree = self.copy()
+        host, sim = tree / "host/include/keyway", tree / "sim/include/keyway/sim"
+        for path, anchor, added in (
+                (host / "connection.hpp", "    /// Gives the room back.", "    int undescribed_function() const;\n\n"),
+                (host / "connection.hpp", "/// An authority as", "struct undescribed_struct {\n    int undescribed_part;\n};\n\n"),
+                (host / "observe.hpp", "    std::uint64_t published_ns", "    int undescribed_field = 0;\n"),
+                (host / "stream.hpp", "    kEnded,  ", "    undescribed_value,\n"),
+                (host / "ipc.h", "/* The bits of a received", "#define undescribed_macro 1\n\n"),
+                (host / "protocol.hpp", "/// Header flags, a bit each.", "inline constexpr int undescribed_number = 1;\n\n"),
+                (sim / "router.hpp", "    /// One clock.", "    void undescribed_tick();\n")):
+            before = path.read_text()
+            self.assertEqual(before.count(anchor), 1, anchor)
+            path.write_text(before.replace(anchor, added + anchor))
+        code, said = book(tree, "reference", tree / "reference")
+        self.assertNotEqual(code, 0, said)
+        names = ["field", "function", "macro", "number", "part", "struct", "tick", "value"]
+        undescribed = re.findall(r"(undescribed_\w+).* is not documented", said)
+        self.assertEqual(sorted(set(undescribed)), [f"undescribed_{name}" for name in names], said)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,15 @@ import subprocess
 import time
 import unittest
 
-from keyway_system import BIN, SystemTest, main
+from keyway_system import BIN, SOURCE, SystemTest, main
 
 
 def generated(program, form):
     return subprocess.run([BIN / program, "--generate", form], capture_output=True, check=True).stdout.decode()
+
+
+def policy_page():
+    return (SOURCE / "host/daemon/keyway-policy.5.in").read_text()
 
 
 def help_of(program, *words):
@@ -57,15 +61,26 @@ class Manual(SystemTest):
                 self.assertIn(option, page)
         self.assertIn(".SH EXIT STATUS\n", page)
 
+    def test_of_the_policy_file_has_every_key_of_the_policy(self):
+        page = policy_page().replace("\\-", "-")
+        text = (SOURCE / "host/src/router/policy.cpp").read_text()
+        lists = re.findall(r"\bonly\(\*?\w+, \{([^}]*)\}", text)
+        keys = {key for listed in lists for key in re.findall(r'"(\w+)"', listed)}
+        self.assertGreater(len(keys), 25)
+        for key in keys:
+            self.assertRegex(page, rf"\b{key}\b")
+        self.assertIn("keyway-policy (5)", generated("keywayd", "man").replace("\\-", "-"))
+
     @unittest.skipUnless(shutil.which("man"), "man is not installed")
     def test_is_formatted_without_a_warning(self):
-        for program, section in (("keyway", 1), ("keywayd", 8)):
-            file = self.folder / f"{program}.{section}"
-            file.write_text(generated(program, "man"))
+        for name, section, text in (("keyway", 1, generated("keyway", "man")), ("keywayd", 8, generated("keywayd", "man")),
+                                    ("keyway-policy", 5, policy_page())):
+            file = self.folder / f"{name}.{section}"
+            file.write_text(text)
             done = subprocess.run(["man", "--warnings", "-l", str(file)], capture_output=True, check=True,
                                   env={**self.env, "MANWIDTH": "80", "MANPAGER": "cat", "LC_ALL": "C"})
             self.assertEqual(done.stderr, b"")
-            self.assertIn(b"EXIT STATUS", re.sub(rb".\x08", b"", done.stdout))
+            self.assertIn(b"FILES", re.sub(rb".\x08", b"", done.stdout))
 
 
 class Bash(SystemTest):

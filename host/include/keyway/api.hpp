@@ -5,8 +5,9 @@
 // what is shown.
 
 #if defined(__GNUC__)
+/// Shown by the shared library.
 #define KEYWAY_API __attribute__((visibility("default")))
-/* For the insides of a shown class, which would be shown with it. */
+/// For the insides of a shown class, which would be shown with it.
 #define KEYWAY_HIDDEN __attribute__((visibility("hidden")))
 #else
 #define KEYWAY_API

@@ -31,17 +31,21 @@
 
 namespace keyway {
 
-enum class ChannelKind : std::uint8_t { kLane = 1, kStream = 2 };
+/// What a channel is.
+enum class ChannelKind : std::uint8_t {
+    kLane = 1,    ///< messages both ways (lane.hpp)
+    kStream = 2,  ///< bytes or records one way (stream.hpp)
+};
 
 /// A channel that somebody wants to open to one of our endpoints.
 struct ChannelOffer {
-    ChannelKind kind = ChannelKind::kLane;
-    bool records = false;      ///< a stream of records, not of bytes
-    std::uint32_t bytes = 0;   ///< size of the ring (of a lane: of each of the two)
-    std::uint32_t opener = 0;  ///< process id, from the router
-    std::uint32_t badge = 0;   ///< of the capability that it is opened with
-    std::uint32_t endpoint = 0;
-    std::uint32_t capability = 0;  ///< ours for our end
+    ChannelKind kind = ChannelKind::kLane;  ///< what is offered
+    bool records = false;                   ///< a stream of records, not of bytes
+    std::uint32_t bytes = 0;                ///< size of the ring (of a lane: of each of the two)
+    std::uint32_t opener = 0;               ///< process id, from the router
+    std::uint32_t badge = 0;                ///< of the capability that it is opened with
+    std::uint32_t endpoint = 0;             ///< which of ours it is offered to
+    std::uint32_t capability = 0;           ///< ours for our end
 };
 
 /// What `message` offers, if it is an offer: only the router can make one.

@@ -44,6 +44,7 @@
 
 namespace keyway {
 
+/// How to connect.
 struct ConnectOptions {
     /// Path of the router's socket. Empty: $KEYWAY_SOCKET, else /run/keyway/router.sock.
     std::string socket{};
@@ -57,11 +58,11 @@ struct ConnectOptions {
 
 /// An authority as this process holds it.
 struct Capability {
-    std::uint32_t id = 0;      ///< to be named in messages; no secret, useless to others
-    std::uint32_t object = 0;  ///< endpoint, or whatever `kind` says
-    Kind kind = Kind::kEndpoint;
-    std::uint8_t rights = 0;  ///< bits of `keyway::right`
-    std::uint32_t badge = 0;  ///< what receivers see in its place
+    std::uint32_t id = 0;         ///< to be named in messages; no secret, useless to others
+    std::uint32_t object = 0;     ///< endpoint, or whatever `kind` says
+    Kind kind = Kind::kEndpoint;  ///< of `object`
+    std::uint8_t rights = 0;      ///< bits of `keyway::right`
+    std::uint32_t badge = 0;      ///< what receivers see in its place
 };
 
 /// What a derived capability shall allow.
@@ -77,21 +78,23 @@ struct Terms {
 
 /// An endpoint of our own.
 struct Endpoint {
-    std::uint32_t id = 0;
+    std::uint32_t id = 0;   ///< its number at the router, which messages to it name as their receiver
     Capability capability;  ///< all rights over it: derive from it to let others send
 };
 
 /// A message to be sent. `payload` is read during the call only.
 struct Outgoing {
-    Type type = Type::kData;
-    std::uint8_t priority = 1;     ///< 0 to 3
-    std::uint8_t flags = 0;        ///< bits of `keyway::flag`
-    std::uint32_t receiver = 0;    ///< the object of the capability
-    std::uint32_t capability = 0;  ///< id of the authority
-    std::uint32_t carried = 0;     ///< id of a capability that is given along, 0: none
-    Grant grant{};                 ///< what becomes of `carried`
-    std::span<const std::byte> payload{};
+    Type type = Type::kData;               ///< kQuantum and kCapability need `carried`, kEvent a topic
+    std::uint8_t priority = 1;             ///< 0 to 3
+    std::uint8_t flags = 0;                ///< bits of `keyway::flag`
+    std::uint32_t receiver = 0;            ///< the object of the capability
+    std::uint32_t capability = 0;          ///< id of the authority
+    std::uint32_t carried = 0;             ///< id of a capability that is given along, 0: none
+    Grant grant{};                         ///< what becomes of `carried`
+    std::span<const std::byte> payload{};  ///< 0 to 4096 bytes
 
+    ///@{
+    /// A data message to the capability's object, with the capability as its authority.
     [[nodiscard]] static Outgoing to(const Capability& capability, std::span<const std::byte> payload) {
         Outgoing message;
         message.receiver = capability.object;
@@ -102,6 +105,7 @@ struct Outgoing {
     [[nodiscard]] static Outgoing to(const Capability& capability, std::string_view text) {
         return to(capability, std::as_bytes(std::span(text.data(), text.size())));
     }
+    ///@}
 };
 
 /// A message that came in. A payload over 64 bytes lies in the delivery ring, where the router put it, until
@@ -118,8 +122,11 @@ class KEYWAY_API Received {
     Received& operator=(const Received&) = delete;
     ~Received() { release(); }
 
+    /// As the router delivered it; what the fields mean here stands at the functions below.
     [[nodiscard]] const Header& header() const noexcept { return header_; }
+    /// What kind of message it is; the router has checked it.
     [[nodiscard]] Type type() const noexcept { return Type{header_.type()}; }
+    /// Process id of the sender, stamped by the router; 0: the router itself.
     [[nodiscard]] std::uint32_t sender() const noexcept { return header_.sender(); }
     /// Which of our endpoints it was sent to.
     [[nodiscard]] std::uint32_t receiver() const noexcept { return header_.receiver(); }
@@ -127,11 +134,16 @@ class KEYWAY_API Received {
     [[nodiscard]] std::uint32_t badge() const noexcept { return header_.capability(); }
     /// Id of the capability that came along and is now ours: for a call the reply capability. 0: none.
     [[nodiscard]] std::uint32_t carried() const noexcept { return header_.carried(); }
+    /// The sender waits for an answer: `Connection::reply`.
     [[nodiscard]] bool is_call() const noexcept { return (header_.flags() & flag::kExpectsReply) != 0; }
+    /// It answers a call; from `receive` only if the call was given up before.
     [[nodiscard]] bool is_reply() const noexcept { return (header_.flags() & flag::kReply) != 0; }
     /// ns of the router's CLOCK_MONOTONIC at acceptance.
     [[nodiscard]] std::uint64_t timestamp() const noexcept { return header_.timestamp(); }
+    /// What it says, 0 to 4096 bytes: the sender's word. Good until `release()`, or the end or move of this
+    /// object.
     [[nodiscard]] std::span<const std::byte> payload() const noexcept { return payload_; }
+    /// The payload as characters; not checked to be any text.
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(payload_.data()), payload_.size()};
     }
@@ -157,10 +169,11 @@ class KEYWAY_API Received {
 
 /// A posted message that was not delivered.
 struct Refusal {
-    std::uint64_t ticket = 0;  ///< what `post` returned for it
-    Error reason{Verdict::kMalformed};
+    std::uint64_t ticket = 0;           ///< what `post` returned for it
+    Error reason{Verdict::kMalformed};  ///< the router's verdict
 };
 
+/// A process at the router. See the top of this header for its halves, threads and trust.
 class KEYWAY_API Connection : public Waitable {
   public:
     /// Connects to a router's socket. Errors: `not_connected` (nobody listens), `not_allowed`, `limit`,
@@ -214,6 +227,7 @@ class KEYWAY_API Connection : public Waitable {
     /// Calls and waits for the reply. Messages that come in meanwhile are set aside for `receive`. Errors:
     /// every verdict, `peer_gone` (the callee died or gave the call up), `timeout`, `router_gone`.
     Result<Received> call(const Outgoing& message, Deadline deadline = Deadline::never());
+    /// The same with a data message of this text.
     Result<Received> call(const Capability& capability, std::string_view text,
                           Deadline deadline = Deadline::never()) {
         return call(Outgoing::to(capability, text), deadline);
@@ -221,6 +235,7 @@ class KEYWAY_API Connection : public Waitable {
     /// Answers a call. Each call can be answered once. Never waits for room: a caller that doesn't drain its
     /// ring gets `full`, and the answer may be tried again.
     Result<void> reply(const Received& call, std::span<const std::byte> payload, Type type = Type::kData);
+    /// The same with a data message of this text.
     Result<void> reply(const Received& call, std::string_view text) {
         return reply(call, std::as_bytes(std::span(text.data(), text.size())));
     }
@@ -281,8 +296,8 @@ class KEYWAY_API Connection : public Waitable {
     /// What we may see of the router's state, as JSON (docs/tool.md describes it).
     Result<std::string> list();
 
-    /// The library's own state, for `keyway::raw` and for tests.
     struct Impl;
+    /// The library's own state, for `keyway::raw` and for tests.
     [[nodiscard]] Impl& impl() noexcept { return *impl_; }
 
   private:

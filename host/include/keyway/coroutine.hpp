@@ -126,6 +126,7 @@ class Promise<void> : public PromiseBase {
 template <typename T = void>
 class [[nodiscard]] Task {
   public:
+    /// What the language asks for.
     using promise_type = detail::Promise<T>;
 
     Task(const Task&) = delete;
@@ -140,17 +141,24 @@ class [[nodiscard]] Task {
     }
     ~Task() { destroy(); }
 
+    /// What `co_await` waits with; nobody names it.
     struct Awaiter {
-        std::coroutine_handle<promise_type> child;
+        std::coroutine_handle<promise_type> child;  ///< the task that is awaited
+        ///@{
+        /// What the language asks of an awaitable. What the task threw comes out of the last.
         bool await_ready() noexcept { return false; }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) noexcept {
             child.promise().awaited_by_ = parent;
             return child;
         }
         T await_resume() { return child.promise().take(); }
+        ///@}
     };
+    ///@{
+    /// Runs the task, and gives its value when it has ended. The Task must live until then.
     Awaiter operator co_await() && noexcept { return Awaiter{handle_}; }
     Awaiter operator co_await() & noexcept { return Awaiter{handle_}; }
+    ///@}
 
   private:
     friend promise_type;
@@ -175,6 +183,7 @@ inline Task<void> detail::Promise<void>::get_return_object() {
 /// Runs tasks on a wait set. Callbacks that are in the set otherwise are called too.
 class Executor {
   public:
+    /// `set` must outlive the executor.
     explicit Executor(WaitSet& set) noexcept : set_(&set) {}
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;
@@ -231,10 +240,13 @@ class Executor {
 
     /// Tasks that were spawned and have not ended.
     [[nodiscard]] std::size_t size() const noexcept { return tasks_.size(); }
+    /// The one that it was made with.
     [[nodiscard]] WaitSet& wait_set() const noexcept { return *set_; }
 
+    /// What `sleep_until` gives, to be awaited at once.
     class Sleep {
       public:
+        /// For `sleep_until`.
         Sleep(Executor& executor, Deadline until) noexcept : executor_(&executor), until_(until) {}
         Sleep(const Sleep&) = delete;
         Sleep& operator=(const Sleep&) = delete;
@@ -243,12 +255,15 @@ class Executor {
                 executor_->wait_set().remove(timer_);
             }
         }
+        ///@{
+        /// What the language asks of an awaitable.
         bool await_ready() const noexcept { return until_.passed(); }
         void await_suspend(std::coroutine_handle<> task) {
             timer_ = executor_->wait_set().add_timer(
                 until_, [executor = executor_, task](const auto&) { executor->resume_later(task); });
         }
         void await_resume() const noexcept {}
+        ///@}
 
       private:
         Executor* executor_;
@@ -299,6 +314,7 @@ class AsyncEndpoint {
     struct State;
 
   public:
+    /// Both must outlive it; the connection is put into the executor's wait set while a task waits.
     AsyncEndpoint(Executor& executor, Connection& connection)
         : state_(std::make_shared<State>(executor, connection)) {}
     AsyncEndpoint(const AsyncEndpoint&) = delete;
@@ -311,8 +327,10 @@ class AsyncEndpoint {
         }
     }
 
+    /// What `receive` gives, to be awaited at once.
     class Receive {
       public:
+        /// For `receive`.
         Receive(std::shared_ptr<State> state, Deadline deadline) noexcept
             : state_(std::move(state)), deadline_(deadline) {}
         Receive(const Receive&) = delete;
@@ -322,6 +340,8 @@ class AsyncEndpoint {
             std::erase(state_->waiting, this);
         }
 
+        ///@{
+        /// What the language asks of an awaitable.
         bool await_ready() {
             if (!state_->waiting.empty()) {
                 return false;  // others were here first
@@ -352,6 +372,7 @@ class AsyncEndpoint {
             return true;
         }
         Result<Received> await_resume() { return std::move(*result_); }
+        ///@}
 
       private:
         friend State;
@@ -373,6 +394,7 @@ class AsyncEndpoint {
     /// The next message. Errors: `timeout`, `router_gone`, `corrupt`, `not_connected`, `system`,
     /// `bad_argument` (the connection is in a wait set otherwise).
     [[nodiscard]] Receive receive(Deadline deadline = Deadline::never()) { return {state_, deadline}; }
+    /// The one that it was made with; its sending half is free for use, of the receiving half only a `call`.
     [[nodiscard]] Connection& connection() const noexcept { return *state_->connection; }
 
   private:

@@ -1,5 +1,7 @@
 #pragma once
 
+// Until when something waits.
+
 #include <chrono>
 #include <cstdint>
 
@@ -20,15 +22,19 @@ class Deadline {
         const std::uint64_t ns = clock_ns() + static_cast<std::uint64_t>(duration.count());
         return Deadline(ns < static_cast<std::uint64_t>(duration.count()) ? UINT64_MAX : ns);
     }
+    /// At that many ns of CLOCK_MONOTONIC; 0 is `now()`, UINT64_MAX `never()`.
     [[nodiscard]] static constexpr Deadline at_ns(std::uint64_t monotonic_ns) noexcept {
         return Deadline(monotonic_ns);
     }
 
     /// ns of CLOCK_MONOTONIC; 0 has always passed, the largest value never comes.
     [[nodiscard]] constexpr std::uint64_t ns() const noexcept { return ns_; }
+    /// It never comes.
     [[nodiscard]] constexpr bool is_never() const noexcept { return ns_ == UINT64_MAX; }
+    /// It has come. Reads the clock, unless it is `now()` or `never()`.
     [[nodiscard]] bool passed() const noexcept { return ns_ == 0 || (!is_never() && clock_ns() >= ns_); }
 
+    /// CLOCK_MONOTONIC now, in ns.
     [[nodiscard]] static std::uint64_t clock_ns() noexcept {
         return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                               std::chrono::steady_clock::now().time_since_epoch())

@@ -22,8 +22,14 @@
 
 namespace keyway {
 
-enum class EngineKind : std::uint32_t { kSoftware = 0, kSimulated = 1, kUsb = 2 };
+/// What an engine is.
+enum class EngineKind : std::uint32_t {
+    kSoftware = 0,   ///< none: the router's own core alone
+    kSimulated = 1,  ///< the hardware block in a simulation, in the router's process
+    kUsb = 2,        ///< the hardware block on a board
+};
 
+/// As people read it: "software", "simulated", "usb"; "unknown" for any other value.
 [[nodiscard]] constexpr std::string_view name_of(EngineKind kind) noexcept {
     switch (kind) {
         case EngineKind::kSoftware:
@@ -36,6 +42,7 @@ enum class EngineKind : std::uint32_t { kSoftware = 0, kSimulated = 1, kUsb = 2 
     return "unknown";
 }
 
+/// To be implemented by whatever judges messages; `RouterOptions::engine` takes one.
 class KEYWAY_API Engine {
   public:
     /// A message as the router has it.
@@ -52,6 +59,7 @@ class KEYWAY_API Engine {
     Engine& operator=(const Engine&) = delete;
     virtual ~Engine() = default;
 
+    /// What it is, for people and counters; always the same.
     [[nodiscard]] virtual EngineKind kind() const noexcept = 0;
     /// `delivered`, or why not; nothing for a miss. Must return within milliseconds.
     virtual std::optional<Verdict> judge(const Question& question) = 0;

@@ -22,6 +22,7 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
+/* Shown by the shared library. */
 #define IPC_API __attribute__((visibility("default")))
 #else
 #define IPC_API
@@ -44,76 +45,129 @@ typedef int32_t ipc_result_t;
  * priority       0 to 3                                   priority
  */
 typedef struct {
-    uint32_t sender_id;
-    uint32_t receiver_id;
-    uint32_t message_type;
-    uint32_t length;
-    uint8_t data[4096];
-    uint64_t timestamp;
-    uint32_t capability_id;
-    uint32_t priority;
+    uint32_t sender_id;     /* received: process id of the sender */
+    uint32_t receiver_id;   /* received: the endpoint of ours that it was sent to */
+    uint32_t message_type;  /* IPC_CONTROL and so on; received: with IPC_IS_CALL or IPC_IS_REPLY */
+    uint32_t length;        /* bytes of data, 0 to 4096 */
+    uint8_t data[4096];     /* the payload; what is received is the sender's word */
+    uint64_t timestamp;     /* received: ns of CLOCK_MONOTONIC at acceptance */
+    uint32_t capability_id; /* sent: the authority; received: what came along; 0: none */
+    uint32_t priority;      /* 0 to 3, 3 is the most urgent */
 } ipc_message_t;
 
-/* Values of message_type. */
+/* Value of message_type: a command between services. */
 #define IPC_CONTROL KEYWAY_TYPE_CONTROL
+/* Value of message_type: ordinary payload. */
 #define IPC_DATA KEYWAY_TYPE_DATA
+/* Value of message_type, received: a qubit came along, for ipc_qubit_accept(). */
 #define IPC_QUANTUM KEYWAY_TYPE_QUANTUM
+/* Value of message_type, received: a capability came along. */
 #define IPC_CAPABILITY KEYWAY_TYPE_CAPABILITY
+/* Value of message_type, received: an event of a topic. */
 #define IPC_EVENT KEYWAY_TYPE_EVENT
+/* The bits of a received message_type that are one of these values. */
 #define IPC_TYPE_MASK 0xFFu
-#define IPC_IS_CALL 0x100u  /* received: the sender waits; answer with ipc_reply() */
-#define IPC_IS_REPLY 0x200u /* received: a late reply to a call that was given up */
+/* Bit of a received message_type: the sender waits; answer with ipc_reply(). */
+#define IPC_IS_CALL 0x100u
+/* Bit of a received message_type: a late reply to a call that was given up. */
+#define IPC_IS_REPLY 0x200u
 
-/* A timeout_ns that never ends, and one that does not wait. */
+/* A timeout_ns that never ends. */
 #define IPC_FOREVER UINT64_MAX
+/* A timeout_ns that does not wait. */
 #define IPC_NO_WAIT 0u
 
-/* Result codes. */
+/* Success. */
 #define IPC_OK 0
+/* Wrong version, type, length, flags or reserved bits. */
 #define IPC_E_MALFORMED (-KEYWAY_VERDICT_MALFORMED)
+/* The sender field names somebody else than the link's process. */
 #define IPC_E_SPOOFED (-KEYWAY_VERDICT_SPOOFED)
+/* The capability id is out of range, free, of an older generation, or somebody else's. */
 #define IPC_E_NO_SUCH_CAPABILITY (-KEYWAY_VERDICT_NO_SUCH_CAPABILITY)
+/* The capability's lifetime is over. */
 #define IPC_E_EXPIRED (-KEYWAY_VERDICT_EXPIRED)
+/* The capability is for another object or another kind of operation. */
 #define IPC_E_WRONG_OBJECT (-KEYWAY_VERDICT_WRONG_OBJECT)
+/* The capability lacks the right that this operation needs. */
 #define IPC_E_INSUFFICIENT_RIGHTS (-KEYWAY_VERDICT_INSUFFICIENT_RIGHTS)
+/* The carried capability is out of range, free, of an older generation, or somebody else's. */
 #define IPC_E_NO_SUCH_CARRIED (-KEYWAY_VERDICT_NO_SUCH_CARRIED)
+/* The carried capability's lifetime is over. */
 #define IPC_E_CARRIED_EXPIRED (-KEYWAY_VERDICT_CARRIED_EXPIRED)
+/* A linear or one-shot capability would be copied, or a hand-off names one that is not linear. */
 #define IPC_E_LINEARITY (-KEYWAY_VERDICT_LINEARITY)
+/* The carried capability has no GRANT (or, if linear, no QUANTUM) right. */
 #define IPC_E_NOT_GRANTABLE (-KEYWAY_VERDICT_NOT_GRANTABLE)
+/* The derived capability would have rights that its parent lacks. */
 #define IPC_E_AMPLIFIED (-KEYWAY_VERDICT_AMPLIFIED)
+/* A destination queue has no room; nothing was changed. */
 #define IPC_E_FULL (-KEYWAY_VERDICT_FULL)
+/* No capability slot, or the process's or user's share of slots is used up. */
 #define IPC_E_TABLE_FULL (-KEYWAY_VERDICT_TABLE_FULL)
+/* Hardware only: the entry is not in the device's table; the host decides. */
 #define IPC_E_MISS (-KEYWAY_VERDICT_MISS)
+/* The message's own deadline passed while it waited for room. */
 #define IPC_E_TIMED_OUT (-KEYWAY_VERDICT_TIMED_OUT)
+/* The quantum resource is past its coherence deadline. */
 #define IPC_E_DECOHERED (-KEYWAY_VERDICT_DECOHERED)
+/* The receiver went away while the message waited, or the router shuts down. */
 #define IPC_E_CLOSED (-KEYWAY_VERDICT_CLOSED)
+/* The deadline passed before anything came. */
 #define IPC_E_TIMEOUT (-KEYWAY_STATUS_TIMEOUT)
+/* Nothing there, or no room, and waiting was not asked for. */
 #define IPC_E_WOULD_BLOCK (-KEYWAY_STATUS_WOULD_BLOCK)
+/* There is no connection to a router. */
 #define IPC_E_NOT_CONNECTED (-KEYWAY_STATUS_NOT_CONNECTED)
+/* The router ended or closed this connection. */
 #define IPC_E_ROUTER_GONE (-KEYWAY_STATUS_ROUTER_GONE)
+/* The callee died or closed its endpoint before it replied. */
 #define IPC_E_PEER_GONE (-KEYWAY_STATUS_PEER_GONE)
+/* The call's authority was revoked before the reply. */
 #define IPC_E_REVOKED (-KEYWAY_STATUS_REVOKED)
+/* No endpoint of that name that this process may see. */
 #define IPC_E_NO_SUCH_NAME (-KEYWAY_STATUS_NO_SUCH_NAME)
+/* An endpoint of that name exists already. */
 #define IPC_E_NAME_TAKEN (-KEYWAY_STATUS_NAME_TAKEN)
+/* The name is empty, longer than 63 bytes, or has characters outside A-Z a-z 0-9 . _ - /. */
 #define IPC_E_BAD_NAME (-KEYWAY_STATUS_BAD_NAME)
+/* The policy does not allow this to this user. */
 #define IPC_E_NOT_ALLOWED (-KEYWAY_STATUS_NOT_ALLOWED)
+/* A limit of the process or the user is reached. */
 #define IPC_E_LIMIT (-KEYWAY_STATUS_LIMIT)
+/* Library and router speak different contract versions. */
 #define IPC_E_VERSION_MISMATCH (-KEYWAY_STATUS_VERSION_MISMATCH)
+/* A request to the router was not understood. */
 #define IPC_E_BAD_REQUEST (-KEYWAY_STATUS_BAD_REQUEST)
+/* An argument is out of its range. */
 #define IPC_E_BAD_ARGUMENT (-KEYWAY_STATUS_BAD_ARGUMENT)
+/* This build does not have the operation. */
 #define IPC_E_NOT_SUPPORTED (-KEYWAY_STATUS_NOT_SUPPORTED)
+/* The peer wrote something impossible into the shared ring. */
 #define IPC_E_CORRUPT (-KEYWAY_STATUS_CORRUPT)
+/* The operating system refused; errno says why. */
 #define IPC_E_SYSTEM (-KEYWAY_STATUS_SYSTEM)
+/* The router is draining and takes nothing new. */
 #define IPC_E_SHUTTING_DOWN (-KEYWAY_STATUS_SHUTTING_DOWN)
+/* Descriptors came with a request; the router takes none and has closed them. */
 #define IPC_E_UNWANTED_DESCRIPTORS (-KEYWAY_STATUS_UNWANTED_DESCRIPTORS)
+/* No process of that id is connected. */
 #define IPC_E_NO_SUCH_PROCESS (-KEYWAY_STATUS_NO_SUCH_PROCESS)
+/* The service has no method of that number. */
 #define IPC_E_NO_SUCH_METHOD (-KEYWAY_STATUS_NO_SUCH_METHOD)
+/* The service failed while it handled the call. */
 #define IPC_E_SERVICE_FAILED (-KEYWAY_STATUS_SERVICE_FAILED)
+/* Somebody reads the region already, so the kernel allows nobody else to map it writable. */
 #define IPC_E_SEALED (-KEYWAY_STATUS_SEALED)
+/* The audit log can't be written, and the policy says that nothing goes on without it. */
 #define IPC_E_AUDIT_UNAVAILABLE (-KEYWAY_STATUS_AUDIT_UNAVAILABLE)
+/* No qubit of that number that this process may take over. */
 #define IPC_E_NO_SUCH_QUBIT (-KEYWAY_STATUS_NO_SUCH_QUBIT)
+/* The process at the other end did not want the lane or stream. */
 #define IPC_E_DECLINED (-KEYWAY_STATUS_DECLINED)
+/* One side broke the stream off; its reason says why. */
 #define IPC_E_ABORTED (-KEYWAY_STATUS_ABORTED)
+/* The process has no such subscription (any more). */
 #define IPC_E_NO_SUCH_SUBSCRIPTION (-KEYWAY_STATUS_NO_SUCH_SUBSCRIPTION)
 
 /* ---- messages ---- */
@@ -132,12 +186,14 @@ IPC_API ipc_result_t ipc_receive(uint32_t* sender, ipc_message_t* msg, uint64_t 
  * IPC_E_FULL when the caller does not drain its queue. */
 IPC_API ipc_result_t ipc_reply(uint32_t receiver, const ipc_message_t* reply);
 
-/* Makes a topic that others can look up (ipc_lookup); ipc_close() ends it. `policy`: IPC_DROP_OLDEST, nobody
- * ever waits; IPC_BLOCK, ipc_publish() waits for the slowest subscriber, for each at most a second. A new
- * subscriber starts `keep` events back, 0 to 4096. *topic and *capability (may be NULL) get its id and a
- * capability with READ, WRITE, GRANT and REVOKE. */
+/* A topic's policy: nobody ever waits; who is too slow loses the oldest events. */
 #define IPC_DROP_OLDEST 0u
+/* A topic's policy: ipc_publish() waits for the slowest subscriber, for each at most a second. */
 #define IPC_BLOCK 1u
+
+/* Makes a topic that others can look up (ipc_lookup); ipc_close() ends it. `policy`: IPC_DROP_OLDEST or
+ * IPC_BLOCK. A new subscriber starts `keep` events back, 0 to 4096. *topic and *capability (may be NULL) get
+ * its id and a capability with READ, WRITE, GRANT and REVOKE. */
 IPC_API ipc_result_t ipc_topic_create(const char* name, uint32_t policy, uint32_t keep, uint32_t* topic,
                                       uint32_t* capability);
 
@@ -211,9 +267,9 @@ IPC_API ipc_result_t ipc_revoke(uint32_t capability, uint32_t derived, uint32_t*
 /* Gives up a capability of ours. */
 IPC_API ipc_result_t ipc_release(uint32_t capability);
 
-/* ---- shared regions ----
- *
- * Memory that several processes see. One thread at a time uses the functions of one region; `address` may be
+/* ---- shared regions ---- */
+
+/* Memory that several processes see. One thread at a time uses the functions of one region; `address` may be
  * used by any.
  *
  * After the owner has revoked a grant, the owner's memory is new, at the same address, and other holders see
@@ -228,7 +284,9 @@ typedef struct {
     uint32_t ref_count;     /* of our own region: 1, and 1 for each grant that we have not revoked; else 1 */
 } ipc_shared_region_t;
 
+/* Bit of permissions: may read. */
 #define IPC_SHARE_READ KEYWAY_RIGHT_READ
+/* Bit of permissions: may write. */
 #define IPC_SHARE_WRITE KEYWAY_RIGHT_WRITE
 
 /* Makes a region of `size` bytes, 1 to 1 GiB, all zero, mapped writable, and revocable. permissions is set to
@@ -249,9 +307,10 @@ IPC_API ipc_result_t ipc_share_revoke(uint32_t receiver, ipc_shared_region_t* re
  * enforced by the kernel. IPC_E_SEALED: for writing, when somebody reads the region already. */
 IPC_API ipc_result_t ipc_share_map(uint32_t capability, uint32_t permissions, ipc_shared_region_t* region);
 
-/* Copy out of and into a region. Never a signal: IPC_E_REVOKED when the grant was taken back or the region
- * cut, which a plain access to `address` may only learn by SIGBUS. IPC_E_BAD_ARGUMENT past the end. */
+/* Copies out of a region. Never a signal: IPC_E_REVOKED when the grant was taken back or the region cut,
+ * which a plain access to `address` may only learn by SIGBUS. IPC_E_BAD_ARGUMENT past the end. */
 IPC_API ipc_result_t ipc_share_read(ipc_shared_region_t* region, size_t offset, void* data, size_t length);
+/* The same into it; needs a region that was made by us or mapped with IPC_SHARE_WRITE. */
 IPC_API ipc_result_t ipc_share_write(ipc_shared_region_t* region, size_t offset, const void* data,
                                      size_t length);
 
@@ -262,9 +321,9 @@ IPC_API ipc_result_t ipc_share_unmap(ipc_shared_region_t* region);
  * keeps the bytes. */
 IPC_API ipc_result_t ipc_share_destroy(ipc_shared_region_t* region);
 
-/* ---- streams ----
- *
- * Bytes from one process to another, in order and without the router in between: who finds the ring full or
+/* ---- streams ---- */
+
+/* Bytes from one process to another, in order and without the router in between: who finds the ring full or
  * empty waits, so a slow reader slows its writer down. It goes from the opener, who holds WRITE on an
  * endpoint, to the endpoint's owner, who accepts. One thread at a time uses an end. keyway/stream.hpp says
  * what a stream does not enforce.
@@ -311,14 +370,15 @@ IPC_API ipc_result_t ipc_stream_reason(ipc_stream_t* stream, uint32_t* code, cha
 /* Gives our end up. Without finish or abort before, a reader gets IPC_E_PEER_GONE. NULL is allowed. */
 IPC_API void ipc_stream_close(ipc_stream_t* stream);
 
-/* ---- qubits ----
- *
- * Resources that are moved and never copied: the router keeps exactly one holder of each at every instant.
+/* ---- qubits ---- */
+
+/* Resources that are moved and never copied: the router keeps exactly one holder of each at every instant.
  * keyway/quantum.hpp says what is promised, and what is not for a simulated one. One thread at a time uses a
  * qubit.
  */
 typedef struct ipc_qubit ipc_qubit_t;
 
+/* What is known of a qubit. */
 typedef struct {
     uint32_t number;      /* for people and logs; never used again */
     uint32_t width;       /* two-level systems in the simulated state, 1 to 20; 0: a real resource */
@@ -350,6 +410,7 @@ IPC_API ipc_result_t ipc_qubit_hand_off(ipc_qubit_t* qubit, uint32_t receiver, c
  * *amplitudes (may be NULL) gets how many. */
 IPC_API double* ipc_qubit_state(ipc_qubit_t* qubit, size_t* amplitudes);
 
+/* Writes into *info what is known of `qubit`. Asks nobody. */
 IPC_API ipc_result_t ipc_qubit_info(ipc_qubit_t* qubit, ipc_qubit_info_t* info);
 
 /* It was measured, or is of no use: ends it, and `qubit`. */

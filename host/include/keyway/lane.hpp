@@ -50,6 +50,7 @@
 
 namespace keyway {
 
+/// How to open or accept a lane.
 struct LaneOptions {
     /// Bytes of each of the two rings; a power of two, 16 KiB to 16 MiB. The opener's word counts. It is
     /// charged to the opener's queue bytes, with 8 descriptors.
@@ -64,13 +65,17 @@ class KEYWAY_API LaneMessage {
     LaneMessage() = default;
     /// Sender, receiver and badge are the router's word; sequence was checked; timestamp is 0.
     [[nodiscard]] const Header& header() const noexcept { return header_; }
+    /// kData or kControl.
     [[nodiscard]] Type type() const noexcept { return Type{header_.type()}; }
+    /// Process id of the other end.
     [[nodiscard]] std::uint32_t sender() const noexcept { return header_.sender(); }
     /// Of the capability that the lane was opened with.
     [[nodiscard]] std::uint32_t badge() const noexcept { return header_.capability(); }
+    /// What it says, 0 to 4096 bytes: the other process's word. Good until the object is used again or ends.
     [[nodiscard]] std::span<const std::byte> payload() const noexcept {
         return std::span(bytes_).subspan(kLead + limit::kHeaderBytes, header_.length());
     }
+    /// The payload as characters; not checked to be any text.
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(payload().data()), payload().size()};
     }
@@ -87,6 +92,7 @@ class KEYWAY_API LaneMessage {
 class KEYWAY_API LaneSender : public Waitable {
   public:
     struct State;
+    /// The lane makes it.
     explicit LaneSender(State& state) noexcept : state_(&state) {}
     LaneSender(const LaneSender&) = delete;
     LaneSender& operator=(const LaneSender&) = delete;
@@ -98,6 +104,7 @@ class KEYWAY_API LaneSender : public Waitable {
     /// that it is in the ring, not that it was taken.
     Result<void> send(std::span<const std::byte> payload, Deadline deadline = Deadline::never(),
                       Type type = Type::kData);
+    /// The same with a data message of this text.
     Result<void> send(std::string_view text, Deadline deadline = Deadline::never()) {
         return send(std::as_bytes(std::span(text.data(), text.size())), deadline);
     }
@@ -122,6 +129,7 @@ class KEYWAY_API LaneSender : public Waitable {
 class KEYWAY_API LaneReceiver : public Waitable {
   public:
     struct State;
+    /// The lane makes it.
     explicit LaneReceiver(State& state) noexcept : state_(&state) {}
     LaneReceiver(const LaneReceiver&) = delete;
     LaneReceiver& operator=(const LaneReceiver&) = delete;
@@ -142,6 +150,7 @@ class KEYWAY_API LaneReceiver : public Waitable {
     State* state_;
 };
 
+/// One end of a lane. Its two halves may be used by two threads.
 class KEYWAY_API Lane {
   public:
     Lane(const Lane&) = delete;
@@ -151,15 +160,19 @@ class KEYWAY_API Lane {
     /// Ends the lane. What was sent before may still be taken by the other side.
     ~Lane();
 
+    /// The half that sends; stays the same when the lane is moved.
     [[nodiscard]] LaneSender& sender() noexcept;
+    /// The half that receives; as the sender's.
     [[nodiscard]] LaneReceiver& receiver() noexcept;
-    /// Process id of the other end, and the badge of the capability that the lane was opened with.
+    /// Process id of the other end.
     [[nodiscard]] std::uint32_t peer() const noexcept;
+    /// Badge of the capability that the lane was opened with.
     [[nodiscard]] std::uint32_t badge() const noexcept;
 
     struct Impl;
     /// The library's own state, for tests.
     [[nodiscard]] Impl& impl() noexcept { return *impl_; }
+    /// For `open_lane` and `accept_lane`, which make it.
     explicit Lane(std::unique_ptr<Impl> impl) noexcept;
 
   private:

@@ -46,9 +46,9 @@ KEYWAY_API Result<Capability> become_observer(Connection& connection);
 /// How long calls took, from the delivery of the call to that of its reply, as the router saw it. Two buckets
 /// an octave, so a quantile is right to within 50 %.
 struct Latency {
-    static constexpr std::size_t kBuckets = 56;
-    std::uint64_t count[kBuckets] = {};
-    std::uint64_t sum_ns = 0;
+    static constexpr std::size_t kBuckets = 56;  ///< of `count`
+    std::uint64_t count[kBuckets] = {};          ///< calls by how long they took: see `bound`
+    std::uint64_t sum_ns = 0;                    ///< of all of them, in ns
 
     /// The bucket of a duration.
     [[nodiscard]] static constexpr std::size_t bucket_of(std::uint64_t ns) noexcept {
@@ -73,6 +73,7 @@ struct Latency {
         const std::uint64_t octave = std::uint64_t{256} << (bucket - 1) / 2;
         return (bucket - 1) % 2 == 0 ? octave + octave / 2 : octave * 2;
     }
+    /// How many calls there were.
     [[nodiscard]] constexpr std::uint64_t total() const noexcept {
         std::uint64_t sum = 0;
         for (const std::uint64_t some : count) {
@@ -96,7 +97,7 @@ struct Latency {
 
 /// One of a process's four delivery queues.
 struct QueueFigures {
-    std::uint32_t used_bytes = 0;
+    std::uint32_t used_bytes = 0;  ///< what it holds, with the records' heads
     /// The most that it held since the process connected. Exact from an eighth of the queue on; below that it
     /// is the most of ten looks a second.
     std::uint32_t high_water_bytes = 0;
@@ -104,90 +105,92 @@ struct QueueFigures {
 
 /// A connected process. sent = delivered + refused + expired.
 struct ProcessFigures {
-    std::uint32_t id = 0;
-    std::uint32_t serial = 0;  ///< tells it from an earlier process with this id
-    std::int32_t pid = 0;
-    std::uint32_t uid = 0;
-    char name[16] = {};  ///< of its command; ends with a zero
-    std::uint32_t capabilities = 0;
-    std::uint32_t waiting = 0;      ///< 1: a message of its waits for room
-    std::uint32_t queue_bytes = 0;  ///< size of each queue
-    std::uint32_t regions = 0;      ///< that it pays for
-    std::uint64_t region_bytes = 0;
-    std::uint64_t sent = 0;
-    std::uint64_t delivered = 0;
-    std::uint64_t refused = 0;
-    std::uint64_t expired = 0;
-    std::uint64_t received = 0;
+    std::uint32_t id = 0;            ///< process id at the router
+    std::uint32_t serial = 0;        ///< tells it from an earlier process with this id
+    std::int32_t pid = 0;            ///< of the operating system, as the kernel says
+    std::uint32_t uid = 0;           ///< its user, as the kernel says
+    char name[16] = {};              ///< of its command; ends with a zero
+    std::uint32_t capabilities = 0;  ///< entries of the table that it pays for
+    std::uint32_t waiting = 0;       ///< 1: a message of its waits for room
+    std::uint32_t queue_bytes = 0;   ///< size of each queue
+    std::uint32_t regions = 0;       ///< that it pays for
+    std::uint64_t region_bytes = 0;  ///< their memory
+    std::uint64_t sent = 0;          ///< messages of its that were judged
+    std::uint64_t delivered = 0;     ///< of these
+    std::uint64_t refused = 0;       ///< of these: all verdicts but delivered, expired and timed_out
+    std::uint64_t expired = 0;       ///< of these: expired and timed_out
+    std::uint64_t received = 0;      ///< messages delivered to it
     std::uint64_t verdict[kVerdictCount] = {};  ///< of what it sent
-    QueueFigures queues[limit::kPriorities];
+    QueueFigures queues[limit::kPriorities];    ///< one a priority
 
+    /// `name` without the zero; points into this object.
     [[nodiscard]] std::string_view get_name() const noexcept { return {name, ::strnlen(name, sizeof name)}; }
 };
 
 /// A named endpoint or topic.
 struct EndpointFigures {
-    std::uint32_t id = 0;
-    std::uint32_t owner = 0;
-    Kind kind = Kind::kEndpoint;  ///< or kTopic
-    std::uint8_t reserved[3] = {};
-    std::uint32_t subscribers = 0;  ///< of a topic
-    char name[limit::kNameBytes + 1] = {};
-    std::uint64_t messages = 0;  ///< delivered to it; of a topic: events, each once
-    std::uint64_t bytes = 0;     ///< of their payload
-    std::uint64_t calls = 0;     ///< since somebody looks on, as `replies` and `latency`
-    std::uint64_t replies = 0;
-    Latency latency;
+    std::uint32_t id = 0;                   ///< its number at the router
+    std::uint32_t owner = 0;                ///< process id of its owner
+    Kind kind = Kind::kEndpoint;            ///< or kTopic
+    std::uint8_t reserved[3] = {};          ///< zero
+    std::uint32_t subscribers = 0;          ///< of a topic
+    char name[limit::kNameBytes + 1] = {};  ///< ends with a zero
+    std::uint64_t messages = 0;             ///< delivered to it; of a topic: events, each once
+    std::uint64_t bytes = 0;                ///< of their payload
+    std::uint64_t calls = 0;                ///< since somebody looks on, as `replies` and `latency`
+    std::uint64_t replies = 0;              ///< to these calls
+    Latency latency;                        ///< of these calls
 
+    /// `name` without the zero; points into this object.
     [[nodiscard]] std::string_view get_name() const noexcept { return {name, ::strnlen(name, sizeof name)}; }
 };
 
 /// A shared region.
 struct RegionFigures {
-    std::uint32_t id = 0;
-    std::uint32_t owner = 0;
-    std::uint32_t mapped = 0;  ///< processes that have it mapped
-    std::uint32_t revocable = 0;
-    std::uint64_t bytes = 0;
+    std::uint32_t id = 0;         ///< its number at the router
+    std::uint32_t owner = 0;      ///< process id of its owner
+    std::uint32_t mapped = 0;     ///< processes that have it mapped
+    std::uint32_t revocable = 0;  ///< 1: a RevocableRegion; 0: a StableRegion
+    std::uint64_t bytes = 0;      ///< its size
 };
 
 /// The router as a whole. Messages since its start.
 struct RouterFigures {
-    std::int32_t pid = 0;
+    std::int32_t pid = 0;                       ///< of the process that hosts the router
     EngineKind engine = EngineKind::kSoftware;  ///< what makes the verdicts
     std::uint32_t awake = 0;         ///< 1: its thread looks for messages; 0: it sleeps until somebody rings
     std::uint32_t everything = 0;    ///< 1: the rows are everybody's; 0: the reader's own
     std::uint64_t published_ns = 0;  ///< CLOCK_MONOTONIC, when these figures were true
-    std::uint64_t uptime_ns = 0;
-    std::uint64_t verdict[kVerdictCount] = {};
-    std::uint64_t capabilities = 0;
-    std::uint64_t capability_slots = 0;
-    std::uint64_t processes = 0;   ///< connected, whether there is a row for each or not
+    std::uint64_t uptime_ns = 0;     ///< since its start, at `published_ns`
+    std::uint64_t verdict[kVerdictCount] = {};  ///< messages, by verdict
+    std::uint64_t capabilities = 0;             ///< slots of the table that are in use
+    std::uint64_t capability_slots = 0;         ///< that the table has
+    std::uint64_t processes = 0;                ///< connected, whether there is a row for each or not
     std::uint64_t audit_open = 0;  ///< 1: an audit log is kept and takes records; 2: it can't be written
 
-    // 0 unless `everything`.
-    std::uint64_t links_opened = 0;
-    std::uint64_t links_closed = 0;
-    std::uint64_t links_quarantined = 0;
-    std::uint64_t sleeps = 0;
-    std::uint64_t endpoints = 0;
-    std::uint64_t regions = 0;
-    std::uint64_t channels = 0;
-    std::uint64_t qubits = 0;
-    Latency latency;  ///< of all endpoints
+    std::uint64_t links_opened = 0;  ///< 0 unless `everything`, as all below; connections since the start
+    std::uint64_t links_closed = 0;  ///< of these, those that ended
+    std::uint64_t links_quarantined = 0;  ///< of these, because a ring held something impossible
+    std::uint64_t sleeps = 0;             ///< times the router's thread went to sleep
+    std::uint64_t endpoints = 0;          ///< named endpoints and topics there are
+    std::uint64_t regions = 0;            ///< shared regions there are
+    std::uint64_t channels = 0;           ///< lanes and streams there are
+    std::uint64_t qubits = 0;             ///< qubits there are
+    Latency latency;                      ///< of all endpoints
 
-    [[nodiscard]] std::uint64_t sent() const noexcept;
-    [[nodiscard]] std::uint64_t delivered() const noexcept;
-    [[nodiscard]] std::uint64_t refused() const noexcept;
-    [[nodiscard]] std::uint64_t expired() const noexcept;
+    [[nodiscard]] std::uint64_t sent() const noexcept;       ///< all messages judged
+    [[nodiscard]] std::uint64_t delivered() const noexcept;  ///< of these, delivered
+    [[nodiscard]] std::uint64_t refused() const noexcept;    ///< all verdicts but the others
+    [[nodiscard]] std::uint64_t expired() const noexcept;    ///< expired and timed_out
 };
 
 /// Figures of one moment.
 struct Snapshot {
-    RouterFigures router;
-    std::vector<ProcessFigures> processes;
+    RouterFigures router;                   ///< the router as a whole
+    std::vector<ProcessFigures> processes;  ///< those that the reader may see
+    /// Named endpoints and topics, as far as the reader may see them.
     std::vector<EndpointFigures> endpoints;
-    std::vector<RegionFigures> regions;
+    std::vector<RegionFigures> regions;  ///< likewise
     /// There are more than the memory has rows for; open it anew for a larger one.
     bool more = false;
 };
@@ -218,13 +221,15 @@ class KEYWAY_API Counters {
 
 /// A message that the router judged.
 struct TracedMessage {
-    TraceHead head;
-    Header header;  ///< as it was sent, with the sender's id; `capability` is what the sender named
+    TraceHead head;  ///< what became of it, and when
+    Header header;   ///< as it was sent, with the sender's id; `capability` is what the sender named
     std::span<const std::byte> payload;  ///< until the next call; empty without the right, and may be cut
 
+    /// What the router decided.
     [[nodiscard]] Verdict verdict() const noexcept { return Verdict{head.verdict()}; }
 };
 
+/// What to follow.
 struct TraceOptions {
     bool payloads = false;  ///< takes PROCESS. What is shown of a payload ends after 4064 bytes
     /// Bytes of the ring between the router and us: a power of two, 16 KiB to 16 MiB.

@@ -4,7 +4,9 @@
 
 /* Both sides of every link compare magic and major before anything else. */
 #define KEYWAY_MAGIC 0x4B455957UL
+/* Major version of the contract; programs of different ones don't speak with each other. */
 #define KEYWAY_VERSION_MAJOR 1
+/* Minor version of the contract; programs of different ones use what both know. */
 #define KEYWAY_VERSION_MINOR 0
 
 /* Longest payload of one message, in bytes; larger data travels as a region. */
@@ -39,191 +41,353 @@
 #define KEYWAY_LIMIT_TICK_SHIFT 24UL
 
 /* header: 32 bytes in front of every message. */
+/* Contract major version. This is its lowest bit. */
 #define KEYWAY_HEADER_VERSION_LSB 0
+/* Its width in bits. */
 #define KEYWAY_HEADER_VERSION_WIDTH 4
+/* Message type, see `type`. This is its lowest bit. */
 #define KEYWAY_HEADER_TYPE_LSB 4
+/* Its width in bits. */
 #define KEYWAY_HEADER_TYPE_WIDTH 4
+/* 0 (background) to 3 (urgent). This is its lowest bit. */
 #define KEYWAY_HEADER_PRIORITY_LSB 8
+/* Its width in bits. */
 #define KEYWAY_HEADER_PRIORITY_WIDTH 2
+/* See `flag`. This is its lowest bit. */
 #define KEYWAY_HEADER_FLAGS_LSB 10
+/* Its width in bits. */
 #define KEYWAY_HEADER_FLAGS_WIDTH 6
+/* Payload bytes, 0 to 4096. Values above are malformed: the three highest bits are reserved and zero. This is its lowest bit. */
 #define KEYWAY_HEADER_LENGTH_LSB 16
+/* Its width in bits. */
 #define KEYWAY_HEADER_LENGTH_WIDTH 16
+/* Process id of the sender. The router checks it against the link; 0 on the way in means: stamp it for me. This is its lowest bit. */
 #define KEYWAY_HEADER_SENDER_LSB 32
+/* Its width in bits. */
 #define KEYWAY_HEADER_SENDER_WIDTH 32
+/* Endpoint id, or topic id for events. This is its lowest bit. */
 #define KEYWAY_HEADER_RECEIVER_LSB 64
+/* Its width in bits. */
 #define KEYWAY_HEADER_RECEIVER_WIDTH 32
+/* On the way in the capability that authorises this message; on the way out its badge. This is its lowest bit. */
 #define KEYWAY_HEADER_CAPABILITY_LSB 96
+/* Its width in bits. */
 #define KEYWAY_HEADER_CAPABILITY_WIDTH 32
+/* On the way in the capability that is given, moved or handed off, 0 if none; on the way out the receiver's new capability. This is its lowest bit. */
 #define KEYWAY_HEADER_CARRIED_LSB 128
+/* Its width in bits. */
 #define KEYWAY_HEADER_CARRIED_WIDTH 32
+/* Chosen by the sender, counts per sender and receiver, wraps. The reply to a call carries it as its badge. This is its lowest bit. */
 #define KEYWAY_HEADER_SEQUENCE_LSB 160
+/* Its width in bits. */
 #define KEYWAY_HEADER_SEQUENCE_WIDTH 32
+/* On the way out: ns of the router's clock at acceptance. On the way in: the grant word when something is carried, else the deadline in ns of CLOCK_MONOTONIC until which the message may wait for room (0: for ever). This is its lowest bit. */
 #define KEYWAY_HEADER_TIMESTAMP_LSB 192
+/* Its width in bits. */
 #define KEYWAY_HEADER_TIMESTAMP_WIDTH 64
 
 /* entry: A row of the capability table as the hardware keeps it. */
+/* Must equal the generation in the id; never 0. This is its lowest bit. */
 #define KEYWAY_ENTRY_GENERATION_LSB 0
+/* Its width in bits. */
 #define KEYWAY_ENTRY_GENERATION_WIDTH 12
+/* See `entry_flag`. This is its lowest bit. */
 #define KEYWAY_ENTRY_FLAGS_LSB 12
+/* Its width in bits. */
 #define KEYWAY_ENTRY_FLAGS_WIDTH 4
+/* See `right`. This is its lowest bit. */
 #define KEYWAY_ENTRY_RIGHTS_LSB 16
+/* Its width in bits. */
 #define KEYWAY_ENTRY_RIGHTS_WIDTH 8
+/* What the object is, see `kind`. This is its lowest bit. */
 #define KEYWAY_ENTRY_KIND_LSB 24
+/* Its width in bits. */
 #define KEYWAY_ENTRY_KIND_WIDTH 4
+/* Zero. This is its lowest bit. */
 #define KEYWAY_ENTRY_SPARE_LSB 28
+/* Its width in bits. */
 #define KEYWAY_ENTRY_SPARE_WIDTH 4
+/* Process that may use the entry. This is its lowest bit. */
 #define KEYWAY_ENTRY_OWNER_LSB 32
+/* Its width in bits. */
 #define KEYWAY_ENTRY_OWNER_WIDTH 16
+/* Endpoint, topic, region, process or qubit. This is its lowest bit. */
 #define KEYWAY_ENTRY_OBJECT_LSB 48
+/* Its width in bits. */
 #define KEYWAY_ENTRY_OBJECT_WIDTH 16
+/* What the receiver sees in place of the capability id. This is its lowest bit. */
 #define KEYWAY_ENTRY_BADGE_LSB 64
+/* Its width in bits. */
 #define KEYWAY_ENTRY_BADGE_WIDTH 32
+/* Router tick from which on the entry is expired; 0: never. This is its lowest bit. */
 #define KEYWAY_ENTRY_EXPIRY_LSB 96
+/* Its width in bits. */
 #define KEYWAY_ENTRY_EXPIRY_WIDTH 32
 
 /* grant: What becomes of a carried capability; travels in the header's timestamp field on the way in. */
+/* Badge of the derived capability. This is its lowest bit. */
 #define KEYWAY_GRANT_BADGE_LSB 0
+/* Its width in bits. */
 #define KEYWAY_GRANT_BADGE_WIDTH 32
+/* Rights of the derived capability; must be a subset of the parent's. This is its lowest bit. */
 #define KEYWAY_GRANT_RIGHTS_LSB 32
+/* Its width in bits. */
 #define KEYWAY_GRANT_RIGHTS_WIDTH 8
+/* See `grant_flag`. This is its lowest bit. */
 #define KEYWAY_GRANT_FLAGS_LSB 40
+/* Its width in bits. */
 #define KEYWAY_GRANT_FLAGS_WIDTH 4
+/* Ticks from acceptance until expiry; 0: as long as the parent. Never longer than the parent. This is its lowest bit. */
 #define KEYWAY_GRANT_LIFETIME_LSB 44
+/* Its width in bits. */
 #define KEYWAY_GRANT_LIFETIME_WIDTH 20
 
 /* slice: Payload of a zero_copy message: which part of the carried region is meant. The receiver checks it against the region's size. */
+/* First byte. This is its lowest bit. */
 #define KEYWAY_SLICE_OFFSET_LSB 0
+/* Its width in bits. */
 #define KEYWAY_SLICE_OFFSET_WIDTH 64
+/* Bytes. This is its lowest bit. */
 #define KEYWAY_SLICE_LENGTH_LSB 64
+/* Its width in bits. */
 #define KEYWAY_SLICE_LENGTH_WIDTH 64
 
 /* frame: Head of a frame on a link that leaves memory (USB). The body follows, then a CRC-32C (Castagnoli, RFC 3720) over head and body, little-endian; all of it goes out byte-stuffed (COBS), with a zero byte before and after, so that a zero is always a border and never content. */
+/* See `frame_kind`. This is its lowest bit. */
 #define KEYWAY_FRAME_KIND_LSB 0
+/* Its width in bits. */
 #define KEYWAY_FRAME_KIND_WIDTH 8
+/* Low bits of the table epoch in which the frame was made; results count only in the current one. This is its lowest bit. */
 #define KEYWAY_FRAME_EPOCH_LSB 8
+/* Its width in bits. */
 #define KEYWAY_FRAME_EPOCH_WIDTH 8
+/* Counts the frames of a direction that take a place at the receiver; both directions begin at the number in the host's hello. A `credit` or `hello` takes none and carries the number of the next that does. This is its lowest bit. */
 #define KEYWAY_FRAME_SEQUENCE_LSB 16
+/* Its width in bits. */
 #define KEYWAY_FRAME_SEQUENCE_WIDTH 16
+/* First sequence that the receiver of this frame may not send yet. Absolute, so that a lost frame loses no credit. This is its lowest bit. */
 #define KEYWAY_FRAME_GRANT_LSB 32
+/* Its width in bits. */
 #define KEYWAY_FRAME_GRANT_WIDTH 16
+/* Bytes of the body. This is its lowest bit. */
 #define KEYWAY_FRAME_LENGTH_LSB 48
+/* Its width in bits. */
 #define KEYWAY_FRAME_LENGTH_WIDTH 16
 
 /* link_identity: Who speaks: body of a `hello`, and the answer to the USB request `identify`. */
+/* The contract's magic. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_MAGIC_LSB 0
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_MAGIC_WIDTH 32
+/* Contract major. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_MAJOR_LSB 32
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_MAJOR_WIDTH 16
+/* Contract minor. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_MINOR_LSB 48
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_MINOR_WIDTH 16
+/* First 64 bits of a SHA-256 of the sources that the speaker was built from; of the FPGA, in the low half, the register `build_hash`. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_BUILD_HASH_LSB 64
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_BUILD_HASH_WIDTH 64
+/* See `link_role`. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_ROLE_LSB 128
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_ROLE_WIDTH 8
+/* Most frames that the speaker can hold; 0 from the firmware, which holds none. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_WINDOW_LSB 136
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_WINDOW_WIDTH 8
+/* Longest body that the speaker takes, in bytes; 0 from the firmware. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_BODY_LSB 144
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_BODY_WIDTH 16
+/* In a `hello` the host's number for this opening of the link, which the answer repeats; zero from the firmware. This is its lowest bit. */
 #define KEYWAY_LINK_IDENTITY_SESSION_LSB 160
+/* Its width in bits. */
 #define KEYWAY_LINK_IDENTITY_SESSION_WIDTH 32
 
 /* link_delivery: In front of the header in a `delivery`: where the device's router sent the message. */
+/* Destination number; 0 is the host: the device's table could not decide. This is its lowest bit. */
 #define KEYWAY_LINK_DELIVERY_DESTINATION_LSB 0
+/* Its width in bits. */
 #define KEYWAY_LINK_DELIVERY_DESTINATION_WIDTH 8
+/* Zero. This is its lowest bit. */
 #define KEYWAY_LINK_DELIVERY_SPARE_LSB 8
+/* Its width in bits. */
 #define KEYWAY_LINK_DELIVERY_SPARE_WIDTH 56
 
 /* link_event: Body of an `event`: what the device's router decided of one message. Events come in the order of the messages. */
+/* See `verdict`. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_VERDICT_LSB 0
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_VERDICT_WIDTH 8
+/* Port by which the message came. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_PORT_LSB 8
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_PORT_WIDTH 8
+/* Low bits of the router tick. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_TICK_LSB 16
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_TICK_WIDTH 16
+/* From the header. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_SENDER_LSB 32
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_SENDER_WIDTH 16
+/* From the header. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_RECEIVER_LSB 48
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_RECEIVER_WIDTH 16
+/* From the header. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_CAPABILITY_LSB 64
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_CAPABILITY_WIDTH 32
+/* From the header. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_CARRIED_LSB 96
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_CARRIED_WIDTH 32
+/* From the header. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_SEQUENCE_LSB 128
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_SEQUENCE_WIDTH 32
+/* Zero. This is its lowest bit. */
 #define KEYWAY_LINK_EVENT_SPARE_LSB 160
+/* Its width in bits. */
 #define KEYWAY_LINK_EVENT_SPARE_WIDTH 32
 
 /* link_access: Body of a `write` or `read` of the device's registers, and of an `invalidate`, which uses only the value; after it the entry, in a `fill`. */
+/* Register, see Registers. Zero in `fill` and `invalidate`. This is its lowest bit. */
 #define KEYWAY_LINK_ACCESS_OFFSET_LSB 0
+/* Its width in bits. */
 #define KEYWAY_LINK_ACCESS_OFFSET_WIDTH 12
+/* Zero. This is its lowest bit. */
 #define KEYWAY_LINK_ACCESS_SPARE_LSB 12
+/* Its width in bits. */
 #define KEYWAY_LINK_ACCESS_SPARE_WIDTH 20
+/* What is written; the table slot in `fill` and `invalidate`; zero in `read`. This is its lowest bit. */
 #define KEYWAY_LINK_ACCESS_VALUE_LSB 32
+/* Its width in bits. */
 #define KEYWAY_LINK_ACCESS_VALUE_WIDTH 32
 
 /* link_acknowledge: Body of an `acknowledge`: the device has done what a `fill`, `invalidate`, `write` or `read` asked for. A recall is over when this is here. */
+/* Of the frame that asked. This is its lowest bit. */
 #define KEYWAY_LINK_ACKNOWLEDGE_SEQUENCE_LSB 0
+/* Its width in bits. */
 #define KEYWAY_LINK_ACKNOWLEDGE_SEQUENCE_WIDTH 16
+/* 0 done, 1 not understood. This is its lowest bit. */
 #define KEYWAY_LINK_ACKNOWLEDGE_OUTCOME_LSB 16
+/* Its width in bits. */
 #define KEYWAY_LINK_ACKNOWLEDGE_OUTCOME_WIDTH 8
+/* Zero. This is its lowest bit. */
 #define KEYWAY_LINK_ACKNOWLEDGE_SPARE_LSB 24
+/* Its width in bits. */
 #define KEYWAY_LINK_ACKNOWLEDGE_SPARE_WIDTH 8
+/* What was read; else zero. This is its lowest bit. */
 #define KEYWAY_LINK_ACKNOWLEDGE_VALUE_LSB 32
+/* Its width in bits. */
 #define KEYWAY_LINK_ACKNOWLEDGE_VALUE_WIDTH 32
 
 /* board_status: Answer to the USB request `status`. */
+/* See `fpga_state`. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_FPGA_LSB 0
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_FPGA_WIDTH 8
+/* 1 at 480 Mbit/s, 0 at 12. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_HIGH_SPEED_LSB 8
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_HIGH_SPEED_WIDTH 8
+/* Number of the USB configuration that the host chose. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_CONFIGURED_LSB 16
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_CONFIGURED_WIDTH 8
+/* Bit 0 the endpoint out, bit 1 the endpoint in. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_HALTED_LSB 24
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_HALTED_WIDTH 8
+/* The chip's EP2468STAT: full and empty bits. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_FIFOS_LSB 32
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_FIFOS_WIDTH 8
+/* MHz of the FIFO bus. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_CLOCK_LSB 40
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_CLOCK_WIDTH 8
+/* Zero. This is its lowest bit. */
 #define KEYWAY_BOARD_STATUS_SPARE_LSB 48
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATUS_SPARE_WIDTH 16
 
 /* board_statistics: Answer to the USB request `statistics`: counters of the firmware since it was loaded. They wrap. */
+/* Control requests. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_SETUPS_LSB 0
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_SETUPS_WIDTH 32
+/* Of them, those that were refused. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_STALLS_LSB 32
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_STALLS_WIDTH 32
+/* Resets of the USB. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_BUS_RESETS_LSB 64
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_BUS_RESETS_WIDTH 32
+/* Times that the USB went to sleep. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_SUSPENDS_LSB 96
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_SUSPENDS_WIDTH 32
+/* Configurations of the FPGA that succeeded. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_LOADS_LSB 128
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_LOADS_WIDTH 32
+/* Bytes of bitstream taken. This is its lowest bit. */
 #define KEYWAY_BOARD_STATISTICS_BYTES_LSB 160
+/* Its width in bits. */
 #define KEYWAY_BOARD_STATISTICS_BYTES_WIDTH 32
 
 /* trace_head: In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see. */
+/* See `verdict`. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_VERDICT_LSB 0
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_VERDICT_WIDTH 8
+/* Rights of the capability that the sender named, if it was the sender's; else 0. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_RIGHTS_LSB 8
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_RIGHTS_WIDTH 8
+/* Kind of that capability, see `kind`; 0 if it was not the sender's. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_KIND_LSB 16
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_KIND_WIDTH 4
+/* Zero. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_SPARE_LSB 20
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_SPARE_WIDTH 12
+/* Payload bytes that follow the header. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_CAPTURED_LSB 32
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_CAPTURED_WIDTH 16
+/* Process by whose link the message came. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_PROCESS_LSB 48
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_PROCESS_WIDTH 16
+/* What that capability was for; 0 if it was not the sender's. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_OBJECT_LSB 64
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_OBJECT_WIDTH 16
+/* Process to which that object belonged; 0: unknown. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_OWNER_LSB 80
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_OWNER_WIDTH 16
+/* Capability that the receiver got with the message; 0: none. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_CREATED_LSB 96
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_CREATED_WIDTH 32
+/* Counts the messages that the router judged, from 1. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_NUMBER_LSB 128
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_NUMBER_WIDTH 64
+/* ns since 1970, by the router's clock. This is its lowest bit. */
 #define KEYWAY_TRACE_HEAD_TIME_LSB 192
+/* Its width in bits. */
 #define KEYWAY_TRACE_HEAD_TIME_WIDTH 64
 
 /* Message types. */
@@ -625,6 +789,7 @@
 #define KEYWAY_REG_COUNT_DROPPED_AUDIT 0x08C
 /* ro: First of 32 counters, one a verdict. */
 #define KEYWAY_REG_COUNT_VERDICT 0x100
+/* Size of the block in bytes. */
 #define KEYWAY_REG_SIZE 0x200
 
 #endif

@@ -14,9 +14,12 @@ static_assert(std::endian::native == std::endian::little, "the contract is littl
 
 /// Both sides of every link compare magic and major before anything else.
 inline constexpr std::uint32_t kMagic = 0x4B455957;
+/// Major version of the contract; programs of different ones don't speak with each other.
 inline constexpr std::uint16_t kVersionMajor = 1;
+/// Minor version of the contract; programs of different ones use what both know.
 inline constexpr std::uint16_t kVersionMinor = 0;
 
+/// Sizes, numbers and ranges.
 namespace limit {
 /// Longest payload of one message, in bytes; larger data travels as a region.
 inline constexpr std::uint32_t kPayloadBytes = 4096;
@@ -891,12 +894,14 @@ inline constexpr std::size_t kFpgaStateCount = 4;
 
 /// 32 bytes in front of every message.
 struct Header {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 4> words{};
 
     /// Contract major version.
     [[nodiscard]] constexpr std::uint8_t version() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFU);
     }
+    /// Sets `version`; bits above its 4 are dropped.
     constexpr void set_version(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 0)) |
                    ((std::uint64_t{value} & 0xFU) << 0);
@@ -905,6 +910,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint8_t type() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 4) & 0xFU);
     }
+    /// Sets `type`; bits above its 4 are dropped.
     constexpr void set_type(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 4)) |
                    ((std::uint64_t{value} & 0xFU) << 4);
@@ -913,6 +919,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint8_t priority() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 8) & 0x3U);
     }
+    /// Sets `priority`; bits above its 2 are dropped.
     constexpr void set_priority(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0x3} << 8)) |
                    ((std::uint64_t{value} & 0x3U) << 8);
@@ -921,6 +928,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint8_t flags() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 10) & 0x3FU);
     }
+    /// Sets `flags`; bits above its 6 are dropped.
     constexpr void set_flags(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0x3F} << 10)) |
                    ((std::uint64_t{value} & 0x3FU) << 10);
@@ -929,6 +937,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint16_t length() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 16) & 0xFFFFU);
     }
+    /// Sets `length`.
     constexpr void set_length(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 16);
@@ -937,6 +946,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint32_t sender() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `sender`.
     constexpr void set_sender(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -945,6 +955,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint32_t receiver() const noexcept {
         return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
     }
+    /// Sets `receiver`.
     constexpr void set_receiver(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -953,6 +964,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint32_t capability() const noexcept {
         return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `capability`.
     constexpr void set_capability(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -961,6 +973,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint32_t carried() const noexcept {
         return static_cast<std::uint32_t>(words[2] & 0xFFFFFFFFU);
     }
+    /// Sets `carried`.
     constexpr void set_carried(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -969,6 +982,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint32_t sequence() const noexcept {
         return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `sequence`.
     constexpr void set_sequence(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -977,6 +991,7 @@ struct Header {
     [[nodiscard]] constexpr std::uint64_t timestamp() const noexcept {
         return static_cast<std::uint64_t>(words[3]);
     }
+    /// Sets `timestamp`.
     constexpr void set_timestamp(std::uint64_t value) noexcept {
         words[3] = value;
     }
@@ -987,12 +1002,14 @@ static_assert(sizeof(Header) == 32 && std::is_trivially_copyable_v<Header>);
 
 /// A row of the capability table as the hardware keeps it.
 struct Entry {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 2> words{};
 
     /// Must equal the generation in the id; never 0.
     [[nodiscard]] constexpr std::uint16_t generation() const noexcept {
         return static_cast<std::uint16_t>(words[0] & 0xFFFU);
     }
+    /// Sets `generation`; bits above its 12 are dropped.
     constexpr void set_generation(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFU) << 0);
@@ -1001,6 +1018,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint8_t flags() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 12) & 0xFU);
     }
+    /// Sets `flags`; bits above its 4 are dropped.
     constexpr void set_flags(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 12)) |
                    ((std::uint64_t{value} & 0xFU) << 12);
@@ -1009,6 +1027,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint8_t rights() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
     }
+    /// Sets `rights`.
     constexpr void set_rights(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFU) << 16);
@@ -1017,6 +1036,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint8_t kind() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 24) & 0xFU);
     }
+    /// Sets `kind`; bits above its 4 are dropped.
     constexpr void set_kind(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 24)) |
                    ((std::uint64_t{value} & 0xFU) << 24);
@@ -1025,6 +1045,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint8_t spare() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 28) & 0xFU);
     }
+    /// Sets `spare`; bits above its 4 are dropped.
     constexpr void set_spare(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 28)) |
                    ((std::uint64_t{value} & 0xFU) << 28);
@@ -1033,6 +1054,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint16_t owner() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
     }
+    /// Sets `owner`.
     constexpr void set_owner(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 32);
@@ -1041,6 +1063,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint16_t object() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `object`.
     constexpr void set_object(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1049,6 +1072,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint32_t badge() const noexcept {
         return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
     }
+    /// Sets `badge`.
     constexpr void set_badge(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1057,6 +1081,7 @@ struct Entry {
     [[nodiscard]] constexpr std::uint32_t expiry() const noexcept {
         return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `expiry`.
     constexpr void set_expiry(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1068,12 +1093,14 @@ static_assert(sizeof(Entry) == 16 && std::is_trivially_copyable_v<Entry>);
 
 /// What becomes of a carried capability; travels in the header's timestamp field on the way in.
 struct Grant {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// Badge of the derived capability.
     [[nodiscard]] constexpr std::uint32_t badge() const noexcept {
         return static_cast<std::uint32_t>(words[0] & 0xFFFFFFFFU);
     }
+    /// Sets `badge`.
     constexpr void set_badge(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1082,6 +1109,7 @@ struct Grant {
     [[nodiscard]] constexpr std::uint8_t rights() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 32) & 0xFFU);
     }
+    /// Sets `rights`.
     constexpr void set_rights(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFU) << 32);
@@ -1090,6 +1118,7 @@ struct Grant {
     [[nodiscard]] constexpr std::uint8_t flags() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 40) & 0xFU);
     }
+    /// Sets `flags`; bits above its 4 are dropped.
     constexpr void set_flags(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 40)) |
                    ((std::uint64_t{value} & 0xFU) << 40);
@@ -1098,6 +1127,7 @@ struct Grant {
     [[nodiscard]] constexpr std::uint32_t lifetime() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 44) & 0xFFFFFU);
     }
+    /// Sets `lifetime`; bits above its 20 are dropped.
     constexpr void set_lifetime(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFF} << 44)) |
                    ((std::uint64_t{value} & 0xFFFFFU) << 44);
@@ -1109,12 +1139,14 @@ static_assert(sizeof(Grant) == 8 && std::is_trivially_copyable_v<Grant>);
 
 /// Payload of a zero_copy message: which part of the carried region is meant. The receiver checks it against the region's size.
 struct Slice {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 2> words{};
 
     /// First byte.
     [[nodiscard]] constexpr std::uint64_t offset() const noexcept {
         return static_cast<std::uint64_t>(words[0]);
     }
+    /// Sets `offset`.
     constexpr void set_offset(std::uint64_t value) noexcept {
         words[0] = value;
     }
@@ -1122,6 +1154,7 @@ struct Slice {
     [[nodiscard]] constexpr std::uint64_t length() const noexcept {
         return static_cast<std::uint64_t>(words[1]);
     }
+    /// Sets `length`.
     constexpr void set_length(std::uint64_t value) noexcept {
         words[1] = value;
     }
@@ -1132,12 +1165,14 @@ static_assert(sizeof(Slice) == 16 && std::is_trivially_copyable_v<Slice>);
 
 /// Head of a frame on a link that leaves memory (USB). The body follows, then a CRC-32C (Castagnoli, RFC 3720) over head and body, little-endian; all of it goes out byte-stuffed (COBS), with a zero byte before and after, so that a zero is always a border and never content.
 struct Frame {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// See `frame_kind`.
     [[nodiscard]] constexpr std::uint8_t kind() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
+    /// Sets `kind`.
     constexpr void set_kind(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1146,6 +1181,7 @@ struct Frame {
     [[nodiscard]] constexpr std::uint8_t epoch() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
     }
+    /// Sets `epoch`.
     constexpr void set_epoch(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFU) << 8);
@@ -1154,6 +1190,7 @@ struct Frame {
     [[nodiscard]] constexpr std::uint16_t sequence() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 16) & 0xFFFFU);
     }
+    /// Sets `sequence`.
     constexpr void set_sequence(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 16);
@@ -1162,6 +1199,7 @@ struct Frame {
     [[nodiscard]] constexpr std::uint16_t grant() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
     }
+    /// Sets `grant`.
     constexpr void set_grant(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 32);
@@ -1170,6 +1208,7 @@ struct Frame {
     [[nodiscard]] constexpr std::uint16_t length() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `length`.
     constexpr void set_length(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1181,12 +1220,14 @@ static_assert(sizeof(Frame) == 8 && std::is_trivially_copyable_v<Frame>);
 
 /// Who speaks: body of a `hello`, and the answer to the USB request `identify`.
 struct LinkIdentity {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 3> words{};
 
     /// The contract's magic.
     [[nodiscard]] constexpr std::uint32_t magic() const noexcept {
         return static_cast<std::uint32_t>(words[0] & 0xFFFFFFFFU);
     }
+    /// Sets `magic`.
     constexpr void set_magic(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1195,6 +1236,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint16_t major() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
     }
+    /// Sets `major`.
     constexpr void set_major(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 32);
@@ -1203,6 +1245,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint16_t minor() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `minor`.
     constexpr void set_minor(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1211,6 +1254,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint64_t build_hash() const noexcept {
         return static_cast<std::uint64_t>(words[1]);
     }
+    /// Sets `build_hash`.
     constexpr void set_build_hash(std::uint64_t value) noexcept {
         words[1] = value;
     }
@@ -1218,6 +1262,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint8_t role() const noexcept {
         return static_cast<std::uint8_t>(words[2] & 0xFFU);
     }
+    /// Sets `role`.
     constexpr void set_role(std::uint8_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1226,6 +1271,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint8_t window() const noexcept {
         return static_cast<std::uint8_t>((words[2] >> 8) & 0xFFU);
     }
+    /// Sets `window`.
     constexpr void set_window(std::uint8_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFU) << 8);
@@ -1234,6 +1280,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint16_t body() const noexcept {
         return static_cast<std::uint16_t>((words[2] >> 16) & 0xFFFFU);
     }
+    /// Sets `body`.
     constexpr void set_body(std::uint16_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 16);
@@ -1242,6 +1289,7 @@ struct LinkIdentity {
     [[nodiscard]] constexpr std::uint32_t session() const noexcept {
         return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `session`.
     constexpr void set_session(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1253,12 +1301,14 @@ static_assert(sizeof(LinkIdentity) == 24 && std::is_trivially_copyable_v<LinkIde
 
 /// In front of the header in a `delivery`: where the device's router sent the message.
 struct LinkDelivery {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// Destination number; 0 is the host: the device's table could not decide.
     [[nodiscard]] constexpr std::uint8_t destination() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
+    /// Sets `destination`.
     constexpr void set_destination(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1267,6 +1317,7 @@ struct LinkDelivery {
     [[nodiscard]] constexpr std::uint64_t spare() const noexcept {
         return static_cast<std::uint64_t>((words[0] >> 8) & 0xFFFFFFFFFFFFFFU);
     }
+    /// Sets `spare`; bits above its 56 are dropped.
     constexpr void set_spare(std::uint64_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFFFFFFFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFFFFFFFU) << 8);
@@ -1278,12 +1329,14 @@ static_assert(sizeof(LinkDelivery) == 8 && std::is_trivially_copyable_v<LinkDeli
 
 /// Body of an `event`: what the device's router decided of one message. Events come in the order of the messages.
 struct LinkEvent {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 3> words{};
 
     /// See `verdict`.
     [[nodiscard]] constexpr std::uint8_t verdict() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
+    /// Sets `verdict`.
     constexpr void set_verdict(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1292,6 +1345,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint8_t port() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
     }
+    /// Sets `port`.
     constexpr void set_port(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFU) << 8);
@@ -1300,6 +1354,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint16_t tick() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 16) & 0xFFFFU);
     }
+    /// Sets `tick`.
     constexpr void set_tick(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 16);
@@ -1308,6 +1363,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint16_t sender() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
     }
+    /// Sets `sender`.
     constexpr void set_sender(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 32);
@@ -1316,6 +1372,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint16_t receiver() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `receiver`.
     constexpr void set_receiver(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1324,6 +1381,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint32_t capability() const noexcept {
         return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
     }
+    /// Sets `capability`.
     constexpr void set_capability(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1332,6 +1390,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint32_t carried() const noexcept {
         return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `carried`.
     constexpr void set_carried(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1340,6 +1399,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint32_t sequence() const noexcept {
         return static_cast<std::uint32_t>(words[2] & 0xFFFFFFFFU);
     }
+    /// Sets `sequence`.
     constexpr void set_sequence(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1348,6 +1408,7 @@ struct LinkEvent {
     [[nodiscard]] constexpr std::uint32_t spare() const noexcept {
         return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `spare`.
     constexpr void set_spare(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1359,12 +1420,14 @@ static_assert(sizeof(LinkEvent) == 24 && std::is_trivially_copyable_v<LinkEvent>
 
 /// Body of a `write` or `read` of the device's registers, and of an `invalidate`, which uses only the value; after it the entry, in a `fill`.
 struct LinkAccess {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// Register, see Registers. Zero in `fill` and `invalidate`.
     [[nodiscard]] constexpr std::uint16_t offset() const noexcept {
         return static_cast<std::uint16_t>(words[0] & 0xFFFU);
     }
+    /// Sets `offset`; bits above its 12 are dropped.
     constexpr void set_offset(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFU) << 0);
@@ -1373,6 +1436,7 @@ struct LinkAccess {
     [[nodiscard]] constexpr std::uint32_t spare() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 12) & 0xFFFFFU);
     }
+    /// Sets `spare`; bits above its 20 are dropped.
     constexpr void set_spare(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFF} << 12)) |
                    ((std::uint64_t{value} & 0xFFFFFU) << 12);
@@ -1381,6 +1445,7 @@ struct LinkAccess {
     [[nodiscard]] constexpr std::uint32_t value() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `value`.
     constexpr void set_value(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1392,12 +1457,14 @@ static_assert(sizeof(LinkAccess) == 8 && std::is_trivially_copyable_v<LinkAccess
 
 /// Body of an `acknowledge`: the device has done what a `fill`, `invalidate`, `write` or `read` asked for. A recall is over when this is here.
 struct LinkAcknowledge {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// Of the frame that asked.
     [[nodiscard]] constexpr std::uint16_t sequence() const noexcept {
         return static_cast<std::uint16_t>(words[0] & 0xFFFFU);
     }
+    /// Sets `sequence`.
     constexpr void set_sequence(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 0);
@@ -1406,6 +1473,7 @@ struct LinkAcknowledge {
     [[nodiscard]] constexpr std::uint8_t outcome() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
     }
+    /// Sets `outcome`.
     constexpr void set_outcome(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFU) << 16);
@@ -1414,6 +1482,7 @@ struct LinkAcknowledge {
     [[nodiscard]] constexpr std::uint8_t spare() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 24) & 0xFFU);
     }
+    /// Sets `spare`.
     constexpr void set_spare(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 24)) |
                    ((std::uint64_t{value} & 0xFFU) << 24);
@@ -1422,6 +1491,7 @@ struct LinkAcknowledge {
     [[nodiscard]] constexpr std::uint32_t value() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `value`.
     constexpr void set_value(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1433,12 +1503,14 @@ static_assert(sizeof(LinkAcknowledge) == 8 && std::is_trivially_copyable_v<LinkA
 
 /// Answer to the USB request `status`.
 struct BoardStatus {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 1> words{};
 
     /// See `fpga_state`.
     [[nodiscard]] constexpr std::uint8_t fpga() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
+    /// Sets `fpga`.
     constexpr void set_fpga(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1447,6 +1519,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint8_t high_speed() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
     }
+    /// Sets `high_speed`.
     constexpr void set_high_speed(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFU) << 8);
@@ -1455,6 +1528,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint8_t configured() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 16) & 0xFFU);
     }
+    /// Sets `configured`.
     constexpr void set_configured(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFU) << 16);
@@ -1463,6 +1537,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint8_t halted() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 24) & 0xFFU);
     }
+    /// Sets `halted`.
     constexpr void set_halted(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 24)) |
                    ((std::uint64_t{value} & 0xFFU) << 24);
@@ -1471,6 +1546,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint8_t fifos() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 32) & 0xFFU);
     }
+    /// Sets `fifos`.
     constexpr void set_fifos(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFU) << 32);
@@ -1479,6 +1555,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint8_t clock() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 40) & 0xFFU);
     }
+    /// Sets `clock`.
     constexpr void set_clock(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 40)) |
                    ((std::uint64_t{value} & 0xFFU) << 40);
@@ -1487,6 +1564,7 @@ struct BoardStatus {
     [[nodiscard]] constexpr std::uint16_t spare() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `spare`.
     constexpr void set_spare(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1498,12 +1576,14 @@ static_assert(sizeof(BoardStatus) == 8 && std::is_trivially_copyable_v<BoardStat
 
 /// Answer to the USB request `statistics`: counters of the firmware since it was loaded. They wrap.
 struct BoardStatistics {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 3> words{};
 
     /// Control requests.
     [[nodiscard]] constexpr std::uint32_t setups() const noexcept {
         return static_cast<std::uint32_t>(words[0] & 0xFFFFFFFFU);
     }
+    /// Sets `setups`.
     constexpr void set_setups(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1512,6 +1592,7 @@ struct BoardStatistics {
     [[nodiscard]] constexpr std::uint32_t stalls() const noexcept {
         return static_cast<std::uint32_t>((words[0] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `stalls`.
     constexpr void set_stalls(std::uint32_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1520,6 +1601,7 @@ struct BoardStatistics {
     [[nodiscard]] constexpr std::uint32_t bus_resets() const noexcept {
         return static_cast<std::uint32_t>(words[1] & 0xFFFFFFFFU);
     }
+    /// Sets `bus_resets`.
     constexpr void set_bus_resets(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1528,6 +1610,7 @@ struct BoardStatistics {
     [[nodiscard]] constexpr std::uint32_t suspends() const noexcept {
         return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `suspends`.
     constexpr void set_suspends(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1536,6 +1619,7 @@ struct BoardStatistics {
     [[nodiscard]] constexpr std::uint32_t loads() const noexcept {
         return static_cast<std::uint32_t>(words[2] & 0xFFFFFFFFU);
     }
+    /// Sets `loads`.
     constexpr void set_loads(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 0);
@@ -1544,6 +1628,7 @@ struct BoardStatistics {
     [[nodiscard]] constexpr std::uint32_t bytes() const noexcept {
         return static_cast<std::uint32_t>((words[2] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `bytes`.
     constexpr void set_bytes(std::uint32_t value) noexcept {
         words[2] = (words[2] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1555,12 +1640,14 @@ static_assert(sizeof(BoardStatistics) == 24 && std::is_trivially_copyable_v<Boar
 
 /// In front of each message that an observer follows: what became of it. The header as it was sent comes after it, then as much of the payload as the observer may see.
 struct TraceHead {
+    /// All of it; bit n is bit n % 64 of word n / 64.
     std::array<std::uint64_t, 4> words{};
 
     /// See `verdict`.
     [[nodiscard]] constexpr std::uint8_t verdict() const noexcept {
         return static_cast<std::uint8_t>(words[0] & 0xFFU);
     }
+    /// Sets `verdict`.
     constexpr void set_verdict(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFU) << 0);
@@ -1569,6 +1656,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint8_t rights() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 8) & 0xFFU);
     }
+    /// Sets `rights`.
     constexpr void set_rights(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFF} << 8)) |
                    ((std::uint64_t{value} & 0xFFU) << 8);
@@ -1577,6 +1665,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint8_t kind() const noexcept {
         return static_cast<std::uint8_t>((words[0] >> 16) & 0xFU);
     }
+    /// Sets `kind`; bits above its 4 are dropped.
     constexpr void set_kind(std::uint8_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xF} << 16)) |
                    ((std::uint64_t{value} & 0xFU) << 16);
@@ -1585,6 +1674,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint16_t spare() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 20) & 0xFFFU);
     }
+    /// Sets `spare`; bits above its 12 are dropped.
     constexpr void set_spare(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFF} << 20)) |
                    ((std::uint64_t{value} & 0xFFFU) << 20);
@@ -1593,6 +1683,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint16_t captured() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 32) & 0xFFFFU);
     }
+    /// Sets `captured`.
     constexpr void set_captured(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 32);
@@ -1601,6 +1692,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint16_t process() const noexcept {
         return static_cast<std::uint16_t>((words[0] >> 48) & 0xFFFFU);
     }
+    /// Sets `process`.
     constexpr void set_process(std::uint16_t value) noexcept {
         words[0] = (words[0] & ~(std::uint64_t{0xFFFF} << 48)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 48);
@@ -1609,6 +1701,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint16_t object() const noexcept {
         return static_cast<std::uint16_t>(words[1] & 0xFFFFU);
     }
+    /// Sets `object`.
     constexpr void set_object(std::uint16_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFF} << 0)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 0);
@@ -1617,6 +1710,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint16_t owner() const noexcept {
         return static_cast<std::uint16_t>((words[1] >> 16) & 0xFFFFU);
     }
+    /// Sets `owner`.
     constexpr void set_owner(std::uint16_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFF} << 16)) |
                    ((std::uint64_t{value} & 0xFFFFU) << 16);
@@ -1625,6 +1719,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint32_t created() const noexcept {
         return static_cast<std::uint32_t>((words[1] >> 32) & 0xFFFFFFFFU);
     }
+    /// Sets `created`.
     constexpr void set_created(std::uint32_t value) noexcept {
         words[1] = (words[1] & ~(std::uint64_t{0xFFFFFFFF} << 32)) |
                    ((std::uint64_t{value} & 0xFFFFFFFFU) << 32);
@@ -1633,6 +1728,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint64_t number() const noexcept {
         return static_cast<std::uint64_t>(words[2]);
     }
+    /// Sets `number`.
     constexpr void set_number(std::uint64_t value) noexcept {
         words[2] = value;
     }
@@ -1640,6 +1736,7 @@ struct TraceHead {
     [[nodiscard]] constexpr std::uint64_t time() const noexcept {
         return static_cast<std::uint64_t>(words[3]);
     }
+    /// Sets `time`.
     constexpr void set_time(std::uint64_t value) noexcept {
         words[3] = value;
     }

@@ -38,6 +38,7 @@
 
 namespace keyway {
 
+/// What a qubit shall be.
 struct QubitOptions {
     /// From now until it decoheres.
     std::chrono::nanoseconds coherence = std::chrono::seconds(1);
@@ -46,6 +47,7 @@ struct QubitOptions {
     unsigned width = 0;
 };
 
+/// A qubit that we hold, or held: see the top of this header.
 class KEYWAY_API Qubit {
   public:
     /// Makes one; we are its holder. Needs `qubits = true` in a rule of the policy. A simulated state is all
@@ -75,6 +77,7 @@ class KEYWAY_API Qubit {
     /// `router_gone` it is one of the two: reconnect and `reclaim` to find out.
     Result<void> hand_off(const Capability& to, std::span<const std::byte> payload = {},
                           Deadline deadline = Deadline::never());
+    /// The same with a text as payload.
     Result<void> hand_off(const Capability& to, std::string_view text,
                           Deadline deadline = Deadline::never()) {
         return hand_off(to, std::as_bytes(std::span(text.data(), text.size())), deadline);
@@ -88,14 +91,18 @@ class KEYWAY_API Qubit {
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
     /// The one capability for it; id 0 when it has been handed off or discarded.
     [[nodiscard]] const Capability& capability() const noexcept { return capability_; }
+    /// 0 to 1, as whoever prepared it said; nobody checks it.
     [[nodiscard]] double fidelity() const noexcept { return fidelity_; }
+    /// It has a state in memory.
     [[nodiscard]] bool simulated() const noexcept { return width_ != 0; }
+    /// Two-level systems in the simulated state, 1 to 20; 0: a real resource.
     [[nodiscard]] unsigned width() const noexcept { return width_; }
     /// When it decoheres.
     [[nodiscard]] Deadline deadline() const noexcept { return deadline_; }
     /// The 2^width amplitudes, in place; empty for a real one and when it is not ours any more. Written by us
     /// and read by the next holder: the hand-off orders the one before the other.
     [[nodiscard]] std::span<std::complex<double>> state() const noexcept { return state_; }
+    /// A simulated state went down with the router, and is all zero.
     [[nodiscard]] bool state_lost() const noexcept { return state_lost_; }
 
   private:

@@ -54,10 +54,11 @@ struct SliceMapping;
 
 /// What a holder may do, as `recall` and `revoke` know it.
 struct ReadGrant {
-    std::uint32_t id = 0;
+    std::uint32_t id = 0;  ///< of the holder's capability
 };
+/// The same, of a holder that may write.
 struct WriteGrant {
-    std::uint32_t id = 0;
+    std::uint32_t id = 0;  ///< of the holder's capability
 };
 
 /// What all regions and views have in common: one mapping.
@@ -66,11 +67,13 @@ class KEYWAY_API RegionMapping {
     RegionMapping(const RegionMapping&) = delete;
     RegionMapping& operator=(const RegionMapping&) = delete;
 
-    /// Id 0 when it was destroyed.
+    /// The authority over it that we hold; id 0 when it was destroyed.
     [[nodiscard]] const Capability& capability() const noexcept { return capability_; }
+    /// In bytes.
     [[nodiscard]] std::uint64_t size() const noexcept { return bytes_; }
     /// Process id of whom the region belongs to.
     [[nodiscard]] std::uint32_t owner() const noexcept { return owner_process_; }
+    /// It has an address: it was made or mapped, and not unmapped since. Says nothing of a recall.
     [[nodiscard]] bool mapped() const noexcept { return address_ != nullptr; }
     /// Unmaps, and says so to the router. The capability stays ours. Nothing happens when it is not mapped.
     void unmap() noexcept;
@@ -120,18 +123,21 @@ class KEYWAY_API StableRegion : public RegionMapping {
     /// Gives it to the owner of the endpoint `to`, in a capability message with `payload`. Errors: those of
     /// `Connection::give`.
     Result<ReadGrant> give_read(const Capability& to, std::span<const std::byte> payload = {});
+    /// The same for writing, before anybody has mapped it for reading: after that its holder gets `sealed`.
     Result<WriteGrant> give_write(const Capability& to, std::span<const std::byte> payload = {});
-    /// Empty when it is not mapped.
+    /// The memory, in place; empty when it is not mapped.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {address_, std::size_t{bytes_}}; }
 };
 
 /// Somebody's stable memory, read-only.
 class KEYWAY_API StableView : public RegionMapping {
   public:
-    /// Maps what came with a message, or the capability of this id. Errors: `no_such_capability`, `expired`,
+    /// Maps what came with a message. Errors: `no_such_capability`, `expired`,
     /// `insufficient_rights`, `wrong_object` (no region, or a revocable one), `system`.
     static Result<StableView> accept(Connection& connection, const Received& message);
+    /// The same, by the id of the capability.
     static Result<StableView> map(Connection& connection, std::uint32_t capability);
+    /// The memory, in place; empty when it is not mapped. Its owner may change it at any time.
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
         return {address_, std::size_t{bytes_}};
     }
@@ -142,7 +148,9 @@ class KEYWAY_API StableWindow : public RegionMapping {
   public:
     /// As for the view, and `sealed` when somebody reads the region already.
     static Result<StableWindow> accept(Connection& connection, const Received& message);
+    /// The same, by the id of the capability.
     static Result<StableWindow> map(Connection& connection, std::uint32_t capability);
+    /// The memory, in place; empty when it is not mapped. Others may change it at any time.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {address_, std::size_t{bytes_}}; }
 };
 
@@ -157,18 +165,26 @@ enum class Recall : std::uint8_t {
 /// Memory that we made and can take back.
 class KEYWAY_API RevocableRegion : public RegionMapping {
   public:
+    /// All zero. Errors: those of `StableRegion::create`.
     static Result<RevocableRegion> create(Connection& connection, std::uint64_t bytes);
+    /// As `StableRegion::give_read`; `recall` takes it back.
     Result<ReadGrant> give_read(const Capability& to, std::span<const std::byte> payload = {});
+    /// As `StableRegion::give_write`; `recall` takes it back.
     Result<WriteGrant> give_write(const Capability& to, std::span<const std::byte> payload = {});
-    /// Errors: `bad_argument` past the end; `revoked` after `cut`.
+    ///@{
+    /// Copies out of and into the memory. Never a signal. Errors: `bad_argument` past the end; `revoked`
+    /// after `cut`; `corrupt` when somebody else has cut the file.
     Result<void> read(std::uint64_t offset, std::span<std::byte> to);
     Result<void> write(std::uint64_t offset, std::span<const std::byte> from);
+    ///@}
 
+    ///@{
     /// Parts one holder, and what it passed the grant on to, from the region. Complete on return; costs one
     /// copy of the region. The other holders go on: their next access maps the new memory at the same
     /// address. Errors: `no_such_capability` when the grant has ended already, `limit`, `system`.
     Result<void> recall(ReadGrant grant, Recall how) { return recall(grant.id, how); }
     Result<void> recall(WriteGrant grant, Recall how) { return recall(grant.id, how); }
+    ///@}
     /// R3: takes the memory from everybody, ourselves included. Nothing is left to any mapping; accesses
     /// return `revoked`.
     Result<void> cut();
@@ -185,7 +201,9 @@ class KEYWAY_API RevocableRegion : public RegionMapping {
 /// Somebody's revocable memory, read-only.
 class KEYWAY_API RevocableView : public RegionMapping {
   public:
+    /// As `StableView::accept`; `wrong_object` also for a stable region.
     static Result<RevocableView> accept(Connection& connection, const Received& message);
+    /// The same, by the id of the capability.
     static Result<RevocableView> map(Connection& connection, std::uint32_t capability);
     /// Never a signal. Errors: `bad_argument` past the end; `revoked` when the grant was recalled or the
     /// region cut; `would_block` for up to 100 ms after a recall while a writable holder has not followed.
@@ -199,8 +217,11 @@ class KEYWAY_API RevocableView : public RegionMapping {
 /// Somebody's revocable memory, writable.
 class KEYWAY_API RevocableWindow : public RegionMapping {
   public:
+    /// As for the view, and `sealed` when somebody reads the region already.
     static Result<RevocableWindow> accept(Connection& connection, const Received& message);
+    /// The same, by the id of the capability.
     static Result<RevocableWindow> map(Connection& connection, std::uint32_t capability);
+    /// As the view's.
     Result<void> read(std::uint64_t offset, std::span<std::byte> to);
     /// As `read`, and `sealed` when a reader mapped the region after a recall before we did.
     Result<void> write(std::uint64_t offset, std::span<const std::byte> from);
@@ -222,7 +243,9 @@ class KEYWAY_API ReceivedSlice {
   public:
     /// The part, in place; empty when the region is revocable.
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept;
+    /// Of the part, in bytes.
     [[nodiscard]] std::uint64_t size() const noexcept { return length_; }
+    /// The region is a RevocableRegion: only `read` shows the part.
     [[nodiscard]] bool revocable() const noexcept { return revocable_; }
     /// Copies out of the part, of either kind. Errors as `RevocableView::read`.
     Result<void> read(std::uint64_t offset, std::span<std::byte> to);
@@ -256,11 +279,11 @@ enum class SentAs : std::uint8_t {
     kMessage,  ///< copied into the rings
     kRegion,   ///< copied once, into a region that now belongs to the receiver
 };
-/// Up to this many bytes `send_large` copies: that is cheaper than a region for all that fits one message.
+/// Up to this many bytes `send_large` sends an ordinary message: that is cheaper than a region.
 inline constexpr std::size_t kLargeThreshold = limit::kPayloadBytes;
 
-/// Sends 1 byte to 1 GiB in one message, by the way that is cheaper, and says by which. Errors: those of
-/// `send` and of `StableRegion::create`.
+/// Sends 1 byte to 1 GiB in one message: copied into it if it fits (`kLargeThreshold`), else in a region that
+/// becomes the receiver's; says which. Errors: those of `send` and of `StableRegion::create`.
 KEYWAY_API Result<SentAs> send_large(Connection& connection, const Capability& to,
                                      std::span<const std::byte> bytes, Deadline deadline = Deadline::never());
 

@@ -32,12 +32,14 @@ class Error {
   public:
     /// `verdict` must not be kDelivered.
     constexpr Error(Verdict verdict) noexcept : code_(static_cast<std::uint8_t>(verdict)) {}  // NOLINT
-    constexpr Error(Status status, int system_error = 0) noexcept                             // NOLINT
+    /// `system_error`: an errno, with kSystem; 0: none.
+    constexpr Error(Status status, int system_error = 0) noexcept  // NOLINT
         : code_(static_cast<std::uint8_t>(status)), errno_(system_error) {}
     /// The operating system refused; `system_error` is its errno.
     [[nodiscard]] static constexpr Error system(int system_error) noexcept {
         return {Status::kSystem, system_error};
     }
+    /// The same with the thread's errno.
     [[nodiscard]] static Error system() noexcept { return system(errno); }
     /// From the number on a wire; unknown numbers become `bad_request`.
     [[nodiscard]] static constexpr Error from_code(std::uint8_t code, int system_error = 0) noexcept {
@@ -51,8 +53,11 @@ class Error {
 
     /// The number of the verdict or status in the contract; the C interface returns it negated.
     [[nodiscard]] constexpr std::uint8_t code() const noexcept { return code_; }
+    /// The router decided so; otherwise it is a status of the library.
     [[nodiscard]] constexpr bool is_verdict() const noexcept { return code_ < kFirstStatus; }
+    /// The operating system's errno; 0: none.
     [[nodiscard]] constexpr int system_error() const noexcept { return errno_; }
+    /// Its name in the contract, such as "insufficient_rights".
     [[nodiscard]] constexpr std::string_view name() const noexcept {
         return is_verdict() ? name_of(Verdict{code_}) : name_of(Status{code_});
     }
@@ -92,15 +97,24 @@ namespace detail {
 template <typename T>
 class [[nodiscard]] Result {
   public:
+    /// The outcome is this value.
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: meant to convert
     /// A T as its default constructor makes it, without a move.
     explicit Result(std::in_place_t) : state_(std::in_place_index<0>) {}
-    Result(Error error) : state_(std::in_place_index<1>, error) {}         // NOLINT
-    Result(Verdict verdict) : Result(Error{verdict}) {}                    // NOLINT
-    Result(Status status) : Result(Error{status}) {}                       // NOLINT
+    ///@{
+    /// There is no value, and this is why.
+    Result(Error error) : state_(std::in_place_index<1>, error) {}  // NOLINT
+    Result(Verdict verdict) : Result(Error{verdict}) {}             // NOLINT
+    Result(Status status) : Result(Error{status}) {}                // NOLINT
+    ///@}
 
+    ///@{
+    /// There is a value.
     [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
+    ///@}
+    ///@{
+    /// The value. Ends the process with the error's message if there is none: look first.
     [[nodiscard]] T& value() & {
         require();
         return *std::get_if<0>(&state_);
@@ -118,6 +132,8 @@ class [[nodiscard]] Result {
     [[nodiscard]] T&& operator*() && { return std::move(*this).value(); }
     [[nodiscard]] T* operator->() { return &value(); }
     [[nodiscard]] const T* operator->() const { return &value(); }
+    ///@}
+    /// Why there is no value. Only to be asked for if there is none.
     [[nodiscard]] Error error() const { return *std::get_if<1>(&state_); }
 
   private:
@@ -134,17 +150,25 @@ template <>
 class [[nodiscard]] Result<void> {
   public:
     Result() = default;
+    ///@{
+    /// It failed, and this is why.
     Result(Error error) : error_(error), failed_(true) {}  // NOLINT: meant to convert
     Result(Verdict verdict) : Result(Error{verdict}) {}    // NOLINT
     Result(Status status) : Result(Error{status}) {}       // NOLINT
+    ///@}
 
+    ///@{
+    /// It succeeded.
     [[nodiscard]] bool has_value() const noexcept { return !failed_; }
     explicit operator bool() const noexcept { return has_value(); }
+    ///@}
+    /// Nothing; ends the process with the error's message if it failed.
     void value() const {
         if (failed_) {
             detail::no_value(error_);
         }
     }
+    /// Why it failed. Says nothing if it succeeded.
     [[nodiscard]] Error error() const { return error_; }
 
   private:

@@ -31,32 +31,34 @@ namespace keyway {
 
 /// What one process, or one user with all its processes, may take of the router.
 struct Limits {
-    std::uint32_t connections = 0;
-    std::uint32_t capabilities = 0;
-    std::uint64_t queue_bytes = 0;  ///< memory of rings
-    std::uint32_t descriptors = 0;  ///< that the router holds for it
-    std::uint32_t endpoints = 0;
+    std::uint32_t connections = 0;   ///< to the router
+    std::uint32_t capabilities = 0;  ///< entries of the capability table that it pays for
+    std::uint64_t queue_bytes = 0;   ///< memory of rings
+    std::uint32_t descriptors = 0;   ///< that the router holds for it
+    std::uint32_t endpoints = 0;     ///< named endpoints and topics
     std::uint64_t region_bytes = 0;  ///< memory of shared regions
 };
 
 /// Whom a rule speaks of. Empty matches nobody; `everyone` matches all.
 struct Subject {
-    bool everyone = false;
-    std::vector<std::uint32_t> users{};
-    std::vector<std::uint32_t> groups{};
+    bool everyone = false;                ///< every user of the machine
+    std::vector<std::uint32_t> users{};   ///< their numbers
+    std::vector<std::uint32_t> groups{};  ///< their numbers; of the process, its own or a supplementary one
 };
 
 /// What a look-up of a matching name gives.
 struct LookupRule {
-    std::string name{};  ///< exact, or a prefix with a trailing '*'
-    std::uint8_t rights = right::kWrite | right::kExecute;
-    std::uint32_t badge = 0;  ///< 0: the process id of the one who looks up
-    std::chrono::nanoseconds lifetime{0};
+    std::string name{};                                     ///< exact, or a prefix with a trailing '*'
+    std::uint8_t rights = right::kWrite | right::kExecute;  ///< bits of `keyway::right`
+    std::uint32_t badge = 0;                                ///< 0: the process id of the one who looks up
+    std::chrono::nanoseconds lifetime{0};                   ///< 0: for ever; rounded up to router ticks
 };
 
+/// What it allows to whom. Each rule adds, none takes away.
 struct Rule {
-    Subject who{};
+    Subject who{};                     ///< whom it speaks of
     std::vector<std::string> names{};  ///< endpoints that it may register
+    /// Endpoints and topics that it may look up; the first that matches counts.
     std::vector<LookupRule> lookup{};
     bool observe = false;     ///< sees all of the router's state in `list`
     bool payloads = false;    ///< what it observes shows also what messages say
@@ -66,19 +68,21 @@ struct Rule {
 
 /// Who may do what. Nothing is allowed that no rule allows.
 struct KEYWAY_API Policy {
+    /// What one process may take.
     Limits process{.connections = 64,
                    .capabilities = 4096,
                    .queue_bytes = 64U << 20,
                    .descriptors = 512,
                    .endpoints = 256,
                    .region_bytes = 2ULL << 30};
+    /// What all processes of one user may take together.
     Limits user{.connections = 256,
                 .capabilities = 16384,
                 .queue_bytes = 256U << 20,
                 .descriptors = 2048,
                 .endpoints = 1024,
                 .region_bytes = 4ULL << 30};
-    std::vector<Rule> rules{};
+    std::vector<Rule> rules{};  ///< in the order in which they are asked
     /// Where keywayd serves metrics: "127.0.0.1:9478", "[::1]:9478" or "unix:/path"; empty: nowhere. The
     /// router itself doesn't look at it.
     std::string metrics{};
@@ -93,10 +97,11 @@ struct KEYWAY_API Policy {
 
 /// A fault in a policy file, with the place.
 struct PolicyError {
-    std::string file;
-    std::uint32_t line = 0;
-    std::uint32_t column = 0;
-    std::string what;
+    std::string file;          ///< its name, as it was given
+    std::uint32_t line = 0;    ///< from 1
+    std::uint32_t column = 0;  ///< from 1
+    std::string what;          ///< a sentence, with what is allowed there
+    /// `file:line:column: what`
     [[nodiscard]] std::string message() const {
         return file + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " + what;
     }
@@ -106,6 +111,7 @@ struct PolicyError {
 /// `error` is left as it was.
 [[nodiscard]] KEYWAY_API bool load_policy(const std::filesystem::path& file, Policy& policy,
                                           PolicyError& error);
+/// The same of a text; `file_name` is for the error.
 [[nodiscard]] KEYWAY_API bool parse_policy(std::string_view text, std::string_view file_name, Policy& policy,
                                            PolicyError& error);
 
@@ -121,8 +127,10 @@ struct AuditOptions {
 
 class Engine;
 
+/// What a router shall be.
 struct RouterOptions {
-    Policy policy{};
+    Policy policy{};  ///< who may do what; as it stands, nobody anything
+    /// The audit log; none unless told.
     AuditOptions audit =
         AuditOptions();  // not {}: g++ 12 would warn of it wherever options are named in place
     /// Where processes connect; empty: only `connect()` and `adopt()`. An existing socket that nobody listens
@@ -131,7 +139,7 @@ struct RouterOptions {
     unsigned socket_mode = 0666;  ///< who may connect at all; authority comes from the policy
     /// A listening socket made by somebody else (socket activation), or -1.
     int listening_socket = -1;
-    std::uint32_t capability_slots = 65536;
+    std::uint32_t capability_slots = 65536;  ///< size of the capability table, 2 to 2^20
     /// File of the ledger that says who holds which qubit, also after the router was killed; on a file system
     /// of this machine's. Empty: qubits end with the router.
     std::string qubit_ledger{};
@@ -147,13 +155,13 @@ struct RouterOptions {
 
 /// Counters since the start. sent = delivered + refused + expired, always.
 struct RouterCounters {
-    std::uint64_t sent = 0;  ///< messages judged
-    std::uint64_t delivered = 0;
-    std::uint64_t refused = 0;  ///< all verdicts but delivered, expired and timed_out
-    std::uint64_t expired = 0;  ///< expired and timed_out
-    std::uint64_t verdict[32] = {};
-    std::uint64_t links_opened = 0;
-    std::uint64_t links_closed = 0;
+    std::uint64_t sent = 0;                ///< messages judged
+    std::uint64_t delivered = 0;           ///< put into every destination queue
+    std::uint64_t refused = 0;             ///< all verdicts but delivered, expired and timed_out
+    std::uint64_t expired = 0;             ///< expired and timed_out
+    std::uint64_t verdict[32] = {};        ///< messages, by number of the verdict
+    std::uint64_t links_opened = 0;        ///< connections
+    std::uint64_t links_closed = 0;        ///< connections that ended
     std::uint64_t links_quarantined = 0;   ///< closed because a ring held something impossible
     std::uint64_t sleeps = 0;              ///< times the router's thread went to sleep
     std::uint64_t engine_judged = 0;       ///< messages of which the engine had a verdict
@@ -161,6 +169,8 @@ struct RouterCounters {
     std::uint64_t engine_differences = 0;  ///< verdicts that were not the core's; each is an alarm
 };
 
+/// A router. What may be called from which thread stands at each function; the rest belongs to the thread
+/// that made it.
 class KEYWAY_API Router {
   public:
     /// Makes the tables; nothing listens yet.

@@ -41,6 +41,7 @@
 
 namespace keyway {
 
+/// What a service takes from its callers.
 struct ServiceOptions {
     /// Calls of one sender that are handled in a row while others wait; at least 1.
     std::uint32_t burst = 16;
@@ -57,17 +58,19 @@ struct ServiceOptions {
 
 /// A request as its handler sees it. Valid during the handler only.
 struct Call {
-    std::uint32_t method = 0;
-    std::span<const std::byte> argument{};
-    std::uint32_t sender = 0;  ///< process id, stamped by the router
-    std::uint32_t badge = 0;   ///< who the grantor of its capability says it is
-    bool wants_reply = true;   ///< false: a one-way message; the result is dropped
+    std::uint32_t method = 0;               ///< what is called
+    std::span<const std::byte> argument{};  ///< the sender's word, at most `ServiceOptions::argument_bytes`
+    std::uint32_t sender = 0;               ///< process id, stamped by the router
+    std::uint32_t badge = 0;                ///< who the grantor of its capability says it is
+    bool wants_reply = true;                ///< false: a one-way message; the result is dropped
 
+    /// The argument as characters; not checked to be any text.
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(argument.data()), argument.size()};
     }
 };
 
+/// What a service has done since it was opened.
 struct ServiceCounters {
     std::uint64_t handled = 0;     ///< handlers that returned a result
     std::uint64_t failed = 0;      ///< handlers that returned an error or threw
@@ -75,6 +78,7 @@ struct ServiceCounters {
     std::uint64_t unanswered = 0;  ///< answers that could not be delivered
 };
 
+/// A service with methods: see the top of this header.
 class KEYWAY_API Service : public Waitable {
   public:
     /// Result of up to 4095 bytes, or an error, which reaches the caller as it is.
@@ -107,7 +111,9 @@ class KEYWAY_API Service : public Waitable {
     /// not be moved meanwhile.
     void stop() noexcept;
 
+    /// The endpoint that callers look up; as it was, also after `close()`.
     [[nodiscard]] const Endpoint& endpoint() const noexcept;
+    /// Kept up to date by `run` and `step`; for the same thread.
     [[nodiscard]] const ServiceCounters& counters() const noexcept;
 
     /// For a WaitSet: ready when `step()` has something to do.
@@ -125,6 +131,7 @@ class KEYWAY_API Service : public Waitable {
 /// Calls the methods of a Service. Cheap; must not outlive its connection.
 class KEYWAY_API ServiceClient {
   public:
+    /// `capability` is for the service's endpoint, with EXECUTE to call and WRITE to send.
     ServiceClient(Connection& connection, const Capability& capability)
         : connection_(&connection), capability_(capability) {}
 
@@ -132,6 +139,7 @@ class KEYWAY_API ServiceClient {
     /// `bad_argument` when the argument is over 4092 bytes.
     [[nodiscard]] Result<std::string> call(std::uint32_t method, std::span<const std::byte> argument,
                                            Deadline deadline = Deadline::never());
+    /// The same with a text as argument.
     [[nodiscard]] Result<std::string> call(std::uint32_t method, std::string_view text = {},
                                            Deadline deadline = Deadline::never()) {
         return call(method, std::as_bytes(std::span(text.data(), text.size())), deadline);

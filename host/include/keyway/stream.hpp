@@ -51,11 +51,12 @@
 
 namespace keyway {
 
+/// How to open or accept a stream.
 struct StreamOptions {
     /// Bytes of the ring; a power of two, 64 KiB to 256 MiB. The opener's word counts, as for `records`. It
     /// is charged to the opener's queue bytes, with 8 descriptors.
     std::uint32_t bytes = 256 * 1024;
-    bool records = false;
+    bool records = false;  ///< pieces with their lengths, not bytes
     /// How long a waiting call spins before it sleeps. 0: sleeps at once.
     std::chrono::nanoseconds spin = std::chrono::microseconds(20);
 };
@@ -66,8 +67,9 @@ struct AbortReason {
     std::string text;        ///< at most 64 bytes
 };
 
+/// How far a stream is.
 enum class StreamState : std::uint8_t {
-    kOpen,
+    kOpen,      ///< it goes on
     kEnded,     ///< finish() was called, and everything was read
     kAborted,   ///< one side broke off; reason() says why
     kPeerGone,  ///< the other side went without a word
@@ -75,6 +77,7 @@ enum class StreamState : std::uint8_t {
     kBroken,    ///< `corrupt`, or the router is gone
 };
 
+/// The end that writes: see the top of this header.
 class KEYWAY_API StreamWriter : public Waitable {
   public:
     StreamWriter(const StreamWriter&) = delete;
@@ -102,10 +105,13 @@ class KEYWAY_API StreamWriter : public Waitable {
     /// Breaks off. `text` is cut to 64 bytes.
     Result<void> abort(std::uint32_t code, std::string_view text = {});
 
+    /// How far it is, as this end sees it now.
     [[nodiscard]] StreamState state();
     /// Of kAborted.
     [[nodiscard]] AbortReason reason() const;
+    /// Process id of the other end.
     [[nodiscard]] std::uint32_t peer() const noexcept;
+    /// Size of the ring, in bytes.
     [[nodiscard]] std::size_t capacity() const noexcept;
 
     /// Waits until a quarter of the ring is free, or the stream is over.
@@ -114,13 +120,16 @@ class KEYWAY_API StreamWriter : public Waitable {
     void disarm() override;
 
     struct Impl;
+    /// The library's own state, for tests and the C interface.
     [[nodiscard]] Impl& impl() noexcept { return *impl_; }
+    /// For the functions that open and accept, which make it.
     explicit StreamWriter(std::unique_ptr<Impl> impl) noexcept;
 
   private:
     std::unique_ptr<Impl> impl_;
 };
 
+/// The end that reads: see the top of this header.
 class KEYWAY_API StreamReader : public Waitable {
   public:
     StreamReader(const StreamReader&) = delete;
@@ -142,6 +151,7 @@ class KEYWAY_API StreamReader : public Waitable {
     /// The next record, in place; valid until `release_record`. At the end `state()` is kEnded and the span's
     /// data() is null. `bad_argument` for a byte stream.
     Result<std::span<const std::byte>> peek_record(Deadline deadline = Deadline::never());
+    /// Gives the room of the record that `peek_record` showed back. `bad_argument` when it showed none.
     Result<void> release_record();
     /// Copies the next record out: its size, or `bad_argument` if `to` is too small for it (it stays then).
     /// At the end 0, with `state()` kEnded; a record may be empty too.
@@ -150,12 +160,17 @@ class KEYWAY_API StreamReader : public Waitable {
     /// Wants no more: the writer gets `aborted` with this reason.
     Result<void> abort(std::uint32_t code, std::string_view text = {});
 
+    /// How far it is, as this end sees it now.
     [[nodiscard]] StreamState state();
+    /// Of kAborted.
     [[nodiscard]] AbortReason reason() const;
+    /// It was opened with `records`.
     [[nodiscard]] bool carries_records() const noexcept;
+    /// Process id of the other end.
     [[nodiscard]] std::uint32_t peer() const noexcept;
     /// Of the capability that the stream was opened with.
     [[nodiscard]] std::uint32_t badge() const noexcept;
+    /// Size of the ring, in bytes.
     [[nodiscard]] std::size_t capacity() const noexcept;
 
     /// Waits until something is there, or the stream is over.
@@ -164,7 +179,9 @@ class KEYWAY_API StreamReader : public Waitable {
     void disarm() override;
 
     struct Impl;
+    /// The library's own state, for tests and the C interface.
     [[nodiscard]] Impl& impl() noexcept { return *impl_; }
+    /// For the functions that open and accept, which make it.
     explicit StreamReader(std::unique_ptr<Impl> impl) noexcept;
 
   private:

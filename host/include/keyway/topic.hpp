@@ -36,13 +36,15 @@
 
 namespace keyway {
 
+/// What becomes of an event for which a subscriber has no room.
 enum class TopicPolicy : std::uint8_t {
     kDropOldest = 0,  ///< never wait: who is too slow loses the oldest events, and can count them
     kBlock = 1,       ///< a publisher waits for the slowest subscriber, as for any full queue
 };
 
+/// What a topic shall be.
 struct TopicOptions {
-    TopicPolicy policy = TopicPolicy::kDropOldest;
+    TopicPolicy policy = TopicPolicy::kDropOldest;  ///< who gives way when a subscriber is slow
     /// A subscriber starts this many events back, 0 to 4096, as far as the ring still has them.
     std::uint32_t keep = 0;
     /// A power of two, 16 KiB to 16 MiB. An event takes its payload and 48 bytes, in steps of 64.
@@ -64,6 +66,7 @@ KEYWAY_API Result<Capability> make_topic(Connection& connection, std::string_vie
 /// Sending half. Needs WRITE: `insufficient_rights`.
 KEYWAY_API Result<void> publish(Connection& connection, const Capability& topic,
                                 std::span<const std::byte> payload, Deadline deadline = Deadline::never());
+/// The same with a text as payload.
 inline Result<void> publish(Connection& connection, const Capability& topic, std::string_view text,
                             Deadline deadline = Deadline::never()) {
     return publish(connection, topic, std::as_bytes(std::span(text.data(), text.size())), deadline);
@@ -79,19 +82,23 @@ KEYWAY_API Result<std::uint32_t> subscribe_process(Connection& connection, const
 /// An event as a subscriber sees it. The payload is a copy of our own, and is good until the next call for
 /// the same subscription.
 struct Event {
-    Header header;
-    std::uint64_t sequence = 0;  ///< counts the topic's events from 1
-    std::span<const std::byte> payload;
+    Header header;                       ///< as the router stamped it
+    std::uint64_t sequence = 0;          ///< counts the topic's events from 1
+    std::span<const std::byte> payload;  ///< 0 to 4096 bytes: the publisher's word
 
+    /// Process id of who published it.
     [[nodiscard]] std::uint32_t sender() const noexcept { return header.sender(); }
+    /// The topic's id.
     [[nodiscard]] std::uint32_t topic() const noexcept { return header.receiver(); }
     /// Badge of the capability that it was published with.
     [[nodiscard]] std::uint32_t badge() const noexcept { return header.capability(); }
+    /// The payload as characters; not checked to be any text.
     [[nodiscard]] std::string_view text() const noexcept {
         return {reinterpret_cast<const char*>(payload.data()), payload.size()};
     }
 };
 
+/// A topic's events, as one process follows them. As Waitable it waits for the next.
 class KEYWAY_API Subscription : public Waitable {
   public:
     /// Needs READ on the topic. At most 24 a connection. Errors: `no_such_capability`, `expired`,
@@ -117,9 +124,10 @@ class KEYWAY_API Subscription : public Waitable {
     [[nodiscard]] bool arm() override;
     void disarm() override;
 
-    /// The library's own state, for tests and the C interface.
     struct Impl;
+    /// The library's own state, for tests and the C interface.
     [[nodiscard]] Impl& impl() noexcept { return *impl_; }
+    /// For `open`, and the C interface.
     explicit Subscription(std::unique_ptr<Impl> impl) noexcept;
 
   private:

@@ -46,19 +46,23 @@
 
 namespace keyway {
 
+/// How a set waits.
 struct WaitSetOptions {
     /// How long a wait looks around before it sleeps. 0: sleeps at once.
     std::chrono::nanoseconds spin = std::chrono::microseconds(20);
 };
 
+/// A set of things to wait for: see the top of this header.
 class KEYWAY_API WaitSet : public Waitable {
   public:
     /// Names an entry of this set. Never 0, never used twice.
     using Id = std::uint64_t;
+    /// An entry that is ready.
     struct Ready {
-        Id id = 0;
+        Id id = 0;                 ///< what `add` and the like returned
         std::uint32_t events = 0;  ///< of a foreign descriptor: EPOLLIN and so on; otherwise 0
     };
+    /// Called by `dispatch`, in its thread. May add and remove entries; an exception comes out of `dispatch`.
     using Callback = std::function<void(const Ready&)>;
 
     /// Errors: `system` (out of descriptors), `bad_argument` (negative spin).

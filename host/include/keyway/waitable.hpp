@@ -1,5 +1,7 @@
 #pragma once
 
+// What can be waited for, in a wait set (wait_set.hpp) or in another event loop.
+
 #include <memory>
 #include <utility>
 

@@ -17,12 +17,14 @@ namespace keyway::sim {
     return std::uint32_t{generation} << limit::kSlotBits | slot;
 }
 
+/// The router's registers, whatever leads to them. Not for several threads at a time.
 class Control {
   public:
     virtual ~Control() = default;
 
-    /// An access returns when the router has answered it.
+    /// Writes a register; `address` as in `keyway::reg`. Returns when the router has answered.
     virtual void write(std::uint32_t address, std::uint32_t value) = 0;
+    /// Reads a register, likewise.
     virtual std::uint32_t read(std::uint32_t address) = 0;
 
     /// Reads the identity block; nullopt when there is no router of this contract's major version.
@@ -30,6 +32,7 @@ class Control {
 
     /// Opens a port for the messages of one process; sender 0: for any, as the host's own port is.
     void bind(unsigned port, std::uint16_t sender);
+    /// Takes no more frames at the port.
     void close(unsigned port);
     /// Gives up the frame that the port is in the middle of; the port stays open or closed.
     void reset_port(unsigned port);
@@ -37,6 +40,7 @@ class Control {
     void route(std::uint16_t object, std::uint16_t owner, std::uint64_t destinations = 0);
     /// Lets messages through. Bind and route before.
     void start();
+    /// Lets nothing through any more; what is set up stays.
     void stop();
 
     /// Puts an entry into the row of `slot`; returns when it is in force.
@@ -51,9 +55,11 @@ class Control {
     /// Makes every row invalid at once.
     void set_epoch(std::uint32_t epoch);
 
-    // Registers of the hardware's own tables, as in rtl/keyway_rtl_pkg.sv.
+    ///@{
+    /// Address of a register of the hardware's own tables, as in rtl/keyway_rtl_pkg.sv.
     static constexpr std::uint32_t kTableLive = 0x58, kFreeId = 0x60, kRouteIndex = 0x64, kRouteOwner = 0x68,
                                    kRouteMask0 = 0x6C, kRouteMask1 = 0x70;
+    ///@}
 
   protected:
     Control() = default;

@@ -19,6 +19,7 @@
 
 namespace keyway::sim {
 
+/// The engine: see the top of this header. For the router's thread only.
 class SimulatedEngine final : public Engine {
   public:
     /// Takes a router fresh from its reset.

@@ -6,5 +6,6 @@
 #include "keyway/sim/router.hpp"
 
 namespace keyway::sim {
+/// The router that Keyway builds ready for use.
 using RouterModel = Simulated<Vsim_router>;
 }  // namespace keyway::sim

@@ -21,6 +21,7 @@ class Bits {
     template <typename Signal>
     requires std::is_trivially_copyable_v<Signal>
     explicit Bits(Signal& signal) : bytes_(reinterpret_cast<unsigned char*>(&signal)), size_(sizeof signal) {}
+    /// `size` bytes from `bytes` on, the lowest bit first.
     Bits(unsigned char* bytes, std::size_t size) : bytes_(bytes), size_(size) {}
 
     /// `width` bits (1 to 32) from bit `at` on; those past the end are 0.
@@ -43,7 +44,9 @@ class Bits {
                                                               static_cast<unsigned char>(bits >> (8 * byte)));
         }
     }
+    /// The bit `at`.
     [[nodiscard]] bool on(std::size_t at = 0) const { return get(at, 1) != 0; }
+    /// Sets or clears the bit `at`.
     void put(bool value, std::size_t at = 0) { set(at, 1, value ? 1 : 0); }
 
   private:
@@ -54,12 +57,15 @@ class Bits {
 
 /// Names as in rtl/keyway_router.sv, without the direction at their end.
 struct Pins {
+    ///@{
+    /// A pin of this name.
     Bits clk, rst_n;
     Bits s_tvalid, s_tready, s_tdata, s_tlast;
     Bits m_tvalid, m_tready, m_tdata, m_tdest, m_tlast;
     Bits audit_valid, audit_ready, audit_event;
     Bits awvalid, awready, awaddr, wvalid, wready, wdata, bvalid, bready, bresp;
     Bits arvalid, arready, araddr, rvalid, rready, rdata, rresp;
+    ///@}
 
     /// Those of a C++ model of Verilator with `keyway_router` as its top module.
     template <typename Model>

@@ -3,9 +3,10 @@
 //     keyway::sim::RouterModel router;                                // the model that Keyway builds
 //     router.bind(0, 5);                                              // port 0 stands for process 5
 //     router.route(3, 9);                                             // endpoint 3 belongs to process 9
-//     router.fill(1, entry);                                          // a capability of process 5 for
-//     endpoint 3 router.start(); router.push(0, header); router.run_until([&] { return (delivery =
-//     router.pop(3)).has_value(); });
+//     router.fill(1, entry);                                          // a capability of process 5 for it
+//     router.start();
+//     router.push(0, header);
+//     router.run_until([&] { return (delivery = router.pop(3)).has_value(); });
 //
 // The object owns a Verilated model of the RTL and its only clock: time passes in tick() and in what calls
 // it, that is run(), run_until() and every function of Control. Everything is deterministic: the same calls,
@@ -28,6 +29,7 @@
 
 namespace keyway::sim {
 
+/// A simulated router: see the top of this header.
 class Router : public Control {
   public:
     Router(const Router&) = delete;
@@ -36,10 +38,11 @@ class Router : public Control {
     Router& operator=(Router&&) = delete;
     ~Router() override = default;
 
+    /// What the model was built with.
     [[nodiscard]] const Geometry& geometry() const { return driver_.geometry(); }
 
-    // ---- Messages, see Driver
-
+    ///@{
+    /// Messages: as the functions of this name of Driver; `push_frame` is its `push` with a number of beats.
     void push(unsigned port, const Header& header) { driver_.push(port, header); }
     void push_frame(unsigned port, const Header& header, unsigned beats) {
         driver_.push(port, header, beats);
@@ -50,11 +53,13 @@ class Router : public Control {
     [[nodiscard]] std::uint64_t taken_cycle(unsigned port) const { return driver_.taken_cycle(port); }
     void set_ready(unsigned port, bool ready) { driver_.set_ready(port, ready); }
     void set_audit_ready(bool ready) { driver_.set_audit_ready(ready); }
+    ///@}
 
     // ---- Time
 
     /// One clock.
     void tick();
+    /// So many clocks.
     void run(std::uint64_t clocks);
     /// Ticks until `done()`; false when that did not come true within `limit` clocks. `done` may push and
     /// pop.
@@ -68,6 +73,7 @@ class Router : public Control {
         }
         return done();
     }
+    /// Clocks so far.
     [[nodiscard]] std::uint64_t cycle() const { return driver_.cycle(); }
     /// The reset pin for some clocks. Registers, table and queues start anew, what was pushed or waits is
     /// dropped.
@@ -78,12 +84,14 @@ class Router : public Control {
     std::function<void(std::uint64_t time_ps)> after_eval;
     /// Called in every clock with all pins settled, before the edge. `pins()` may be read.
     std::function<void()> on_clock;
-    std::uint64_t clock_ps = 8000;
+    std::uint64_t clock_ps = 8000;  ///< length of a clock for `after_eval`, in ps
+    /// The model's pins; to be read only, in `on_clock`.
     [[nodiscard]] const Pins& pins() const { return pins_; }
 
     // ---- Control, at the pins: throws std::runtime_error when the bus does not answer within 10,000 clocks.
 
     void write(std::uint32_t address, std::uint32_t value) override;
+    /// Reads a register.
     std::uint32_t read(std::uint32_t address) override;
     /// Control::start, and waits until the queues are set up.
     void start();
@@ -105,6 +113,7 @@ class Router : public Control {
 /// do.
 template <typename Model>
 struct ModelHolder {
+    /// `seed` as for Verilated.
     explicit ModelHolder(std::uint64_t seed) {
         context.randSeed(static_cast<int>(seed % 0x7FFFFFFF) + 1);
         context.randReset(seed == 0 ? 0 : 2);
@@ -120,10 +129,11 @@ struct ModelHolder {
     ModelHolder& operator=(const ModelHolder&) = delete;
     ModelHolder(ModelHolder&&) = delete;
     ModelHolder& operator=(ModelHolder&&) = delete;
-    VerilatedContext context;
-    std::unique_ptr<Model> model;
+    VerilatedContext context;      ///< of this model alone
+    std::unique_ptr<Model> model;  ///< what Verilator wrote
 };
 
+/// A router around a model of a class `Model` that Verilator wrote.
 template <typename Model>
 class Simulated final : private ModelHolder<Model>, public Router {
     using Holder = ModelHolder<Model>;
