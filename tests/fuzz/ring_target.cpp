@@ -16,7 +16,6 @@ void ring(Input input) {
     ring::Consumer<> consumer(memory.control, memory.data(), start);
     std::byte* reserved = nullptr;
     std::uint32_t reserved_bytes = 0;
-    bool found = false;
     for (int step = 0; step < 512 && !reader.empty(); ++step) {
         switch (reader.take() % 12) {
             case 0:  // the peer writes anything
@@ -62,9 +61,8 @@ void ring(Input input) {
             case 8: {
                 ring::Record record;
                 const ring::Poll poll = consumer.peek(record);
-                found = poll == ring::Poll::kRecord;
                 KEYWAY_HOLDS((poll == ring::Poll::kCorrupt) == consumer.corrupt());
-                if (found) {
+                if (poll == ring::Poll::kRecord) {
                     KEYWAY_HOLDS(record.body.size() <= ring::max_body_bytes(bytes));
                     KEYWAY_HOLDS(memory.contains(record.body));
                     std::byte copy[ring::kMaxBodyBytes];
@@ -74,7 +72,6 @@ void ring(Input input) {
             }
             case 9:
                 consumer.advance();
-                found = false;
                 break;
             case 10:
                 consumer.release();
