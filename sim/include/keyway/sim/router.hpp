@@ -113,7 +113,7 @@ class Router : public Control {
 /// do.
 template <typename Model>
 struct ModelHolder {
-    /// `seed` as for Verilated.
+    /// `seed` as for Simulated.
     explicit ModelHolder(std::uint64_t seed) {
         context.randSeed(static_cast<int>(seed % 0x7FFFFFFF) + 1);
         context.randReset(seed == 0 ? 0 : 2);
