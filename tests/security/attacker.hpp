@@ -12,9 +12,9 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
-
-extern "C" char** environ;
+#include <string_view>
 
 namespace keyway::test {
 
@@ -50,9 +50,12 @@ class Attacker {
     /// Waits for its end; how often it tried something, 0 when it could not.
     std::uint64_t finish() {
         char line[200];
-        unsigned long long tried = 0;
+        constexpr std::string_view kTold = "tried ";
+        std::uint64_t tried = 0;
         while (std::fgets(line, sizeof line, output_) != nullptr) {
-            std::sscanf(line, "tried %llu", &tried);
+            if (std::string_view(line).starts_with(kTold)) {
+                tried = std::strtoull(line + kTold.size(), nullptr, 10);
+            }
         }
         int status = 0;
         ::waitpid(pid_, &status, 0);

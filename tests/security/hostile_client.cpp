@@ -513,9 +513,7 @@ constexpr Attack kAttacks[] = {{"flip_bytes", flip_bytes},
                                {"fork_and_write", fork_and_write},
                                {"busy", busy}};
 
-}  // namespace
-
-static int attack(int argc, char** argv) {
+int attack(int argc, char** argv) {
     if (argc != 5) {
         return 2;
     }
@@ -541,6 +539,8 @@ static int attack(int argc, char** argv) {
     }
     return 2;
 }
+
+}  // namespace
 
 }  // namespace keyway::test
 
