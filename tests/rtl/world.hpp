@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <sstream>
@@ -140,6 +141,13 @@ class World {
     // ---- Set-up
 
     void build() {
+        // Any time there is, but for the last: it would stand still. Often close to that, where lifetimes
+        // overflow.
+        now_tick_ = 1000 + random_.below(0xFFFF0000U);
+        if (random_.one_in(2)) {
+            now_tick_ |= 0xFFFC0000U;
+        }
+        now_tick_ = std::min(now_tick_, 0xFFFFFFFFU - 0x8000U);
         for (unsigned port = 0; port < Shape::kPorts; ++port) {
             bound_[port] = static_cast<std::uint16_t>(port == Shape::kPorts - 1 ? 0 : port + 1);
         }
@@ -171,7 +179,7 @@ class World {
         for (unsigned port = 0; port < Shape::kPorts; ++port) {
             bench_.open_port(port, bound_[port]);
         }
-        bench_.write(B::kTick, now_tick_ = 1000);
+        bench_.write(B::kTick, now_tick_);
         for (unsigned object = 1; object < kDests; ++object) {
             std::uint64_t mask = 0;
             for (const core::ObjectId d : directory_.subscribers(static_cast<core::ObjectId>(object))) {
@@ -193,14 +201,15 @@ class World {
     /// A capability without a parent, with a device slot.
     void make(core::ProcessId owner, Kind kind, core::ObjectId object, std::uint8_t rights,
               std::uint8_t flags, bool root = false) {
-        const core_id id = table_.make_root({.owner = owner,
-                                             .kind = kind,
-                                             .object = object,
-                                             .rights = rights,
-                                             .flags = flags,
-                                             .badge = static_cast<std::uint32_t>(random_.next()),
-                                             .expiry = random_.one_in(4) ? now_tick_ + random_.below(40) : 0,
-                                             .payer = owner});
+        const core_id id =
+            table_.make_root({.owner = owner,
+                              .kind = kind,
+                              .object = object,
+                              .rights = rights,
+                              .flags = flags,
+                              .badge = static_cast<std::uint32_t>(random_.next()),
+                              .expiry = random_.one_in(4) ? now_tick_ - 10 + random_.below(50) : 0,
+                              .payer = owner});
         if (id == 0) {
             return;
         }
@@ -362,10 +371,12 @@ class World {
             const bool linear = (given.flags() & entry_flag::kLinear) != 0;
             Grant grant;
             grant.set_badge(static_cast<std::uint32_t>(random_.next()));
-            grant.set_rights(
-                static_cast<std::uint8_t>(given.rights() & (random_.one_in(2) ? 0xFFU : random_.next())));
+            const std::uint64_t some = random_.one_in(2) ? 0xFFU : random_.next();
+            grant.set_rights(static_cast<std::uint8_t>(random_.one_in(8) ? some : given.rights() & some));
             grant.set_flags(static_cast<std::uint8_t>(random_.below(4)));
-            grant.set_lifetime(random_.one_in(2) ? 0 : random_.below(60));
+            grant.set_lifetime(random_.one_in(2)   ? 0
+                               : random_.one_in(4) ? random_.below(1U << 20)
+                                                   : random_.below(60));
             header.set_timestamp(grant.words[0]);
             if (header.flags() == 0 && (linear || random_.one_in(8))) {
                 header.set_type(static_cast<std::uint8_t>(linear && !random_.one_in(8) ? Type::kQuantum
