@@ -103,6 +103,20 @@ TEST_F(Calls, an_answer_that_comes_too_late_is_refused) {
     EXPECT_EQ(error_of(client_.try_receive()), "would_block");
 }
 
+// The caller gives up at about the moment at which the router looks at the call. Before: it is not delivered.
+// After: the answer is refused.
+TEST_F(Calls, an_answer_is_too_late_also_when_the_call_had_not_been_looked_at) {
+    for (int i = 0; i < 500; ++i) {
+        ASSERT_EQ(error_of(client_.call(to_service_, "?", Deadline::now())), "timeout");
+        for (auto request = service_.try_receive(); request; request = service_.try_receive()) {
+            ASSERT_EQ(error_of(service_.reply(*request, "late")), "no_such_capability") << "call " << i;
+        }
+        ASSERT_EQ(error_of(client_.try_receive()), "would_block");
+    }
+    EXPECT_TRUE(succeeded(client_.flush()));
+    EXPECT_FALSE(client_.next_refusal().has_value()) << "a call that was given up is no posted message";
+}
+
 TEST_F(Calls, a_caller_hears_at_once_when_the_callee_ends) {
     std::thread server([&] {
         auto request = service_.receive(Deadline::in(60s)).value();

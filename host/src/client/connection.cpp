@@ -324,6 +324,7 @@ Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint
     // counts.
     cancel(sequence, ticket);
     if (!look() || !replied) {
+        sending.expect_no_more_of(ticket);
         reply = Status::kTimeout;
     }
     return reply;

@@ -69,6 +69,9 @@ void SendingHalf::read_notices() {
 void SendingHalf::take(const link::NoticeBody& notice) {
     switch (Notice{notice.kind}) {
         case Notice::kRefused:
+            if (std::erase(given_up_, notice.ticket) != 0) {
+                break;
+            }
             refusals_.push_back({notice.ticket, Error::from_code(notice.code)});
             if (refusals_.size() > kMostRemembered) {
                 refusals_.pop_front();

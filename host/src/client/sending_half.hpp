@@ -40,6 +40,15 @@ class SendingHalf {
     /// The verdict on a ticket that was not delivered, once; nullopt: nothing bad is known of it.
     std::optional<Error> take_refusal(std::uint64_t ticket);
     std::optional<Refusal> next_refusal();
+    /// This one was given up: a refusal that comes yet is nobody's.
+    void expect_no_more_of(std::uint64_t ticket) {
+        if (!judged(ticket)) {
+            given_up_.push_back(ticket);
+            if (given_up_.size() > kMostGivenUp) {
+                given_up_.pop_front();
+            }
+        }
+    }
     /// The capability that a capability message gave its receiver, once; 0: not known.
     std::uint32_t take_granted(std::uint64_t ticket);
     /// True once when the callee of the call with this sequence is gone.
@@ -56,11 +65,13 @@ class SendingHalf {
     [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
 
   private:
+    static constexpr std::size_t kMostGivenUp = 16;  ///< as many as the router remembers
     void take(const link::NoticeBody& notice);
 
     ring::Producer<> ring_;
     ring::Consumer<> notices_;
     std::deque<Refusal> refusals_;
+    std::deque<std::uint64_t> given_up_;  // before they were judged
     std::unordered_map<std::uint64_t, std::uint32_t> granted_;
     std::deque<std::uint32_t> peers_gone_;
     std::unordered_map<std::uint32_t, std::uint32_t> region_changes_;  // at most one for each object id

@@ -1,6 +1,8 @@
 // Capabilities outside of messages: granting by an administrator, revoking, giving up. Complete when
 // answered.
 
+#include <algorithm>
+
 #include "router/router_impl.hpp"
 
 namespace keyway {
@@ -11,6 +13,13 @@ using core::SlotId;
 using link::ControlMessage;
 using router::Answer;
 using router::Link;
+
+namespace {
+
+/// A process gives up one call at a time; more are nobody's that keeps to the rules.
+constexpr std::size_t kMostGivenUp = 16;
+
+}  // namespace
 
 Result<void> Router::Impl::grant(Link& link, const ControlMessage& request, Answer& reply) {
     if (!administers(link)) {
@@ -221,6 +230,15 @@ void Router::Impl::cancel(Link& link, const ControlMessage& request) {
     if (link.held && request.value != 0 && link.held_ticket == request.value) {
         give_up_held(link, Verdict::kTimedOut);
         std::erase(held_, &link);
+    }
+    // The socket may be read before the ring: a call that is not judged yet ends when its turn comes.
+    const std::uint64_t judged = link.submissions->head();
+    if (request.value > judged && request.value - judged <= link.submissions->capacity() &&
+        std::ranges::find(link.given_up, request.value) == link.given_up.end()) {
+        if (link.given_up.size() == kMostGivenUp) {
+            link.given_up.erase(link.given_up.begin());
+        }
+        link.given_up.push_back(request.value);
     }
     if (request.badge == 0) {
         return;

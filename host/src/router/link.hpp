@@ -95,6 +95,8 @@ struct Link {
     std::uint8_t held_priority = 0;
     std::uint64_t held_consumed = 0;  ///< what that ring's reader had released when we looked last
     std::uint64_t held_deadline = 0;  ///< ns; 0: none
+    /// Tickets of calls that were given up before they were judged, the newest last; few, and no duplicates.
+    std::vector<std::uint64_t> given_up;
     std::uint64_t held_ticket = 0;
     Header held_header{};
 

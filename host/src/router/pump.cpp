@@ -26,6 +26,13 @@ bool is_request(const Header& header) {
            header.length() == sizeof(link::ControlMessage);
 }
 
+// True when its sender gave the message up before its turn came. What was before it is forgotten.
+bool was_given_up(Link& link, std::uint64_t ticket) {
+    const bool was = std::ranges::find(link.given_up, ticket) != link.given_up.end();
+    std::erase_if(link.given_up, [&](std::uint64_t one) { return one <= ticket; });
+    return was;
+}
+
 /// The destinations of one message: the delivery rings of the endpoints' owners, or a topic's broadcast ring.
 /// `has_room` remembers who had none. A topic is its own one destination, so an event is written once.
 class DeliveryRings {
@@ -228,6 +235,11 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
     if (!agrees) {
         link.submissions->advance();
         finish(link, header, Verdict::kMalformed, ticket, payload);
+        return true;
+    }
+    if (!link.given_up.empty() && was_given_up(link, ticket)) {
+        link.submissions->advance();
+        finish(link, header, Verdict::kTimedOut, ticket, payload);
         return true;
     }
     DeliveryRings rings(*this, link, header, payload);
