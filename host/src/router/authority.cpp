@@ -231,9 +231,11 @@ void Router::Impl::cancel(Link& link, const ControlMessage& request) {
         give_up_held(link, Verdict::kTimedOut);
         std::erase(held_, &link);
     }
-    // The socket may be read before the ring: a call that is not judged yet ends when its turn comes.
+    // The socket may be read before the ring: a call that is not judged yet ends when its turn comes. Of
+    // other messages the sender waits for the verdict, and what has room is delivered.
     const std::uint64_t judged = link.submissions->head();
-    if (request.value > judged && request.value - judged <= link.submissions->capacity() &&
+    if (request.badge != 0 && request.value > judged &&
+        request.value - judged <= link.submissions->capacity() &&
         std::ranges::find(link.given_up, request.value) == link.given_up.end()) {
         if (link.given_up.size() == kMostGivenUp) {
             link.given_up.erase(link.given_up.begin());
