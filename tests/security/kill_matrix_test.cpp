@@ -85,9 +85,13 @@ TEST_F(KEYWAY_KILL_TEST, leaves_the_living_whole_and_the_router_as_it_was) {
         "%zu KiB\n",
         kills, noticed[noticed.size() / 2], noticed[noticed.size() * 99 / 100], after.descriptors,
         after.mappings, after.memory_kib);
-#ifndef KEYWAY_SANITIZED  // which makes everything several times slower
-    EXPECT_LE(noticed[noticed.size() / 2], 5.0);
+#ifdef KEYWAY_SANITIZED
+    constexpr double kSoon =
+        25.0;  // the thread sanitizer alone takes it to 4.8 ms, and two tests run at once
+#else
+    constexpr double kSoon = 5.0;
 #endif
+    EXPECT_LE(noticed[noticed.size() / 2], kSoon);
 }
 
 // The router itself: everybody hears at once, the log is good, and another router continues it.
