@@ -86,8 +86,8 @@ TEST_F(KEYWAY_KILL_TEST, leaves_the_living_whole_and_the_router_as_it_was) {
         kills, noticed[noticed.size() / 2], noticed[noticed.size() * 99 / 100], after.descriptors,
         after.mappings, after.memory_kib);
 #ifdef KEYWAY_SANITIZED
-    constexpr double kSoon =
-        25.0;  // the thread sanitizer alone takes it to 4.8 ms, and two tests run at once
+    // The thread sanitizer alone takes it to 4.8 ms, and other tests run beside it.
+    constexpr double kSoon = 25.0;
 #else
     constexpr double kSoon = 5.0;
 #endif
