@@ -102,11 +102,16 @@ double in_ns(Ticks begin) {
     return static_cast<double>(ticks() - begin) * ns_per_tick();
 }
 
-/// The median of a message to an endpoint of our own and back.
-double round_trip_ns(Connection& connection, const Capability& to, int count = 500) {
+/// The median of a message to an endpoint of our own and back. Before each is a `rest`, not counted, in which
+/// a router that does not spin falls asleep.
+double round_trip_ns(Connection& connection, const Capability& to, int count = 500,
+                     std::chrono::microseconds rest = {}) {
     std::array<std::byte, 64> payload{};
     Samples samples(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
+        if (rest > rest.zero()) {
+            std::this_thread::sleep_for(rest);
+        }
         const Ticks begin = ticks();
         if (!connection.post(Outgoing::to(to, payload)) || !connection.receive()) {
             return 0;
@@ -132,7 +137,8 @@ Result<void> outcome(const Result<T>& of) {
     return of ? Result<void>() : of.error();
 }
 
-/// Adds one by one until `counts`, and notes each. `add` says why when there can be no more.
+/// Adds one by one until `counts`, and notes each. `add` says why when there can be no more; then how far it
+/// went is the last step.
 void grow(Growth& growth, const LargeRouter& router, const std::string& series,
           const std::vector<std::uint32_t>& counts, const std::function<Result<void>()>& add,
           const std::function<double()>& use) {
@@ -140,16 +146,23 @@ void grow(Growth& growth, const LargeRouter& router, const std::string& series,
     for (const std::uint32_t count : counts) {
         const std::uint32_t before = have;
         const Ticks begin = ticks();
-        for (; have < count; ++have) {
-            if (const auto added = add(); !added) {
-                growth.notes.push_back(series + ": no more than " + std::to_string(have) +
-                                       " on this machine: " + added.error().message());
-                return;
-            }
+        Result<void> added;
+        while (have < count && (added = add())) {
+            ++have;
         }
-        const double each = in_ns(begin) / (count - before);
-        growth.steps.push_back(
-            {.series = series, .count = count, .add_ns = each, .use_ns = use(), .memory = router.memory()});
+        if (have > before) {
+            const double each = in_ns(begin) / (have - before);
+            growth.steps.push_back({.series = series,
+                                    .count = have,
+                                    .add_ns = each,
+                                    .use_ns = use(),
+                                    .memory = router.memory()});
+        }
+        if (!added) {
+            growth.notes.push_back(series + ": no more than " + std::to_string(have) +
+                                   " on this machine: " + added.error().message());
+            return;
+        }
     }
 }
 
@@ -300,7 +313,8 @@ void measure_idle(const CorePair& cores, Growth& growth) {
 void measure_wake_up(const CorePair& cores, Growth& growth) {
     const LargeRouter router(cores.partner, kAtOnce);
     Connection asleep = opened(router, kAtOnce);
-    growth.asleep_ns = round_trip_ns(asleep, asleep.self(), 2000);
+    // Far longer than the router needs to find nothing and sleep.
+    growth.asleep_ns = round_trip_ns(asleep, asleep.self(), 2000, std::chrono::microseconds(200));
 }
 
 }  // namespace
