@@ -38,6 +38,9 @@ elseif(KEYWAY_SANITIZE)
   add_compile_options(-O1 -g1 -fsanitize=${KEYWAY_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${KEYWAY_SANITIZE})
   add_compile_definitions(KEYWAY_SANITIZED=1)
+  # For what waits more than it computes. What is shipped is optimised all the same, in a build that may be shipped.
+  set(KEYWAY_UNOPTIMISED -O0)
+  set(KEYWAY_TESTS_UNOPTIMISED -O0)
   # g++ 12 reports false positives of these two under sanitizer instrumentation.
   add_compile_options(-Wno-maybe-uninitialized -Wno-stringop-overflow)
   if(KEYWAY_SANITIZE MATCHES "thread")
@@ -51,11 +54,21 @@ elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
     add_compile_options(-ffat-lto-objects) # what is installed must link without link-time optimisation too
   endif()
   add_compile_options($<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE> $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+  set(KEYWAY_TESTS_UNOPTIMISED -O0) # two thirds of the time of -O3 to compile
 endif()
 if(KEYWAY_COVERAGE)
   add_compile_options(--coverage)
   add_link_options(--coverage)
 endif()
+
+# keyway_not_as_a_whole(target): a program that is not optimised at link time, which would only cost time. The libraries under
+# it carry machine code too.
+function(keyway_not_as_a_whole target)
+  set_target_properties(${target} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
+  if(KEYWAY_LTO)
+    target_link_options(${target} PRIVATE -fno-lto)
+  endif()
+endfunction()
 
 # keyway_library(name SOURCES ... [LINK ...]): an internal static library under the house flags.
 function(keyway_library name)
@@ -66,19 +79,29 @@ function(keyway_library name)
   target_link_libraries(${name} PUBLIC keyway_flags ${arg_LINK} Threads::Threads)
 endfunction()
 
-# keyway_test(name SOURCES ... [LINK ...] [LABELS ...] [LONG] [PREFIX text]): a GoogleTest program, one ctest entry
-# per test, whose name begins with the prefix.
-# LONG entries run only under `./dev test --long`.
-function(keyway_test name)
-  cmake_parse_arguments(arg "LONG" "PREFIX" "SOURCES;LINK;LABELS" ${ARGN})
+# keyway_test_program(name SOURCES ... [LINK ...] [COMPUTES]): a program of tests, for which only what COMPUTES is optimised.
+function(keyway_test_program name)
+  cmake_parse_arguments(arg "COMPUTES" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
+  if(NOT arg_COMPUTES)
+    target_compile_options(${name} PRIVATE ${KEYWAY_TESTS_UNOPTIMISED})
+  endif()
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} keyway_flags GTest::gtest_main)
-  if(KEYWAY_LTO)
-    # The libraries under test carry machine code too; optimising each test program as a whole would only cost time.
-    set_target_properties(${name} PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
-    target_link_options(${name} PRIVATE -fno-lto)
+  keyway_not_as_a_whole(${name})
+endfunction()
+
+# keyway_test(name SOURCES ... [LINK ...] [LABELS ...] [LONG] [LONG_TOO filter] [LONG_ONLY filter] [COMPUTES]
+# [PREFIX text]): such a program with one ctest entry per test, whose name begins with the prefix.
+# LONG entries run only under `./dev test --long`. Those that LONG_TOO matches come once more there, as long.NAME,
+# and do more (tests/run_length.hpp); those that LONG_ONLY matches come only so.
+function(keyway_test name)
+  cmake_parse_arguments(arg "LONG;COMPUTES" "PREFIX;LONG_TOO;LONG_ONLY" "SOURCES;LINK;LABELS" ${ARGN})
+  set(computes)
+  if(arg_COMPUTES)
+    set(computes COMPUTES)
   endif()
+  keyway_test_program(${name} SOURCES ${arg_SOURCES} LINK ${arg_LINK} ${computes})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()
@@ -88,7 +111,17 @@ function(keyway_test name)
     set(timeout 3600)
   endif()
   # gtest_discover_tests takes lists apart, so that only the first label would stay: the semicolons go in escaped.
-  string(REPLACE ";" [==[\\\\\\\;]==] arg_LABELS "${arg_LABELS}")
-  gtest_discover_tests(${name} TEST_PREFIX "${arg_PREFIX}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS "${arg_LABELS}" TIMEOUT ${timeout})
+  string(REPLACE ";" [==[\\\\\\\;]==] labels "${arg_LABELS}")
+  set(filter)
+  if(arg_LONG_ONLY)
+    set(filter TEST_FILTER "-${arg_LONG_ONLY}")
+  endif()
+  gtest_discover_tests(${name} TEST_PREFIX "${arg_PREFIX}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 ${filter}
+    TEST_LIST ${name}_ordinary PROPERTIES LABELS "${labels}" TIMEOUT ${timeout})
+  if(arg_LONG_TOO OR arg_LONG_ONLY)
+    string(REPLACE ";" [==[\\\\\\\;]==] labels "${arg_LABELS};long")
+    gtest_discover_tests(${name} TEST_PREFIX "long.${arg_PREFIX}" DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+      TEST_FILTER "${arg_LONG_TOO}:${arg_LONG_ONLY}" TEST_LIST ${name}_long
+      PROPERTIES LABELS "${labels}" TIMEOUT 3600 ENVIRONMENT KEYWAY_LONG=1)
+  endif()
 endfunction()

@@ -9,7 +9,6 @@ namespace keyway::device {
 
 namespace {
 
-constexpr milliseconds kSendPatience{1000};
 constexpr milliseconds kHelloAgain{100};
 constexpr milliseconds kQuiet{20};             // nothing for so long: nothing more is on its way
 constexpr std::size_t kMostStale = 1U << 20U;  // more than any device and kernel hold between them
@@ -33,7 +32,7 @@ void Link::put(FrameKind kind, std::span<const std::byte> body) {
 Result<void> Link::flush() {
     for (std::size_t at = 0; at < out_.size();) {
         const auto piece = std::span(out_).subspan(at, std::min(Transport::kMostSend, out_.size() - at));
-        if (const auto sent = transport_.send(piece, kSendPatience); !sent) {
+        if (const auto sent = transport_.send(piece, options_.hand_over); !sent) {
             // The rest stays in line. A frame that is cut here goes on later, and is whole then.
             out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(at));
             return sent.error() == Status::kWouldBlock ? Status::kDeviceSilent : sent.error();

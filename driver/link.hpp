@@ -31,9 +31,10 @@ class Link {
         std::uint64_t asked = 0;  ///< credit frames that went out
     };
     struct Options {
-        std::uint8_t window = 128;    ///< frames that the device may send ahead
-        std::uint32_t session = 0;    ///< 0: a random one
-        milliseconds patience{2000};  ///< for the answer to the hello
+        std::uint8_t window = 128;     ///< frames that the device may send ahead
+        std::uint32_t session = 0;     ///< 0: a random one
+        milliseconds patience{2000};   ///< for the answer to the hello
+        milliseconds hand_over{1000};  ///< for a transfer to be free
     };
     using Sink = std::function<void(const FrameDecoder::View&)>;
 

@@ -259,7 +259,7 @@ def lua_dissector(spec):
     hexadecimal = {"capability", "carried", "created", "rights", "flags"}
     named = {("header", "type"): "type", ("trace_head", "verdict"): "verdict", ("trace_head", "kind"): "kind"}
     bits = {("header", "flags"): "flag", ("trace_head", "rights"): "right"}
-    out = [f"-- {NOTE}", "-- A dissector for what `keyway trace --format pcapng` writes:",
+    out = [f"-- {NOTE}", "-- A dissector for what `keyway trace --format pcapng` and `keyway device record` write:",
            "--     wireshark -X lua_script:keyway.lua FILE", "",
            'local keyway = Proto("keyway", "Keyway message")', "", "local names = {"]
     for enum in ("type", "verdict", "kind"):
@@ -329,7 +329,71 @@ def lua_dissector(spec):
             "    end",
             "    return buffer:len()", "end", "",
             'DissectorTable.get("wtap_encap"):add(wtap.USER0, keyway)', ""]
-    return "\n".join(out)
+    return "\n".join(out + lua_frames(spec))
+
+
+def lua_frames(spec):
+    """The same for link type USER1: frames of a board's link, as the driver's recorder writes them."""
+    bodies = {"hello": ["link_identity"], "message": ["header"], "delivery": ["link_delivery", "header"],
+              "event": ["link_event"], "fill": ["link_access", "entry"], "invalidate": ["link_access"],
+              "write": ["link_access"], "read": ["link_access"], "acknowledge": ["link_acknowledge"]}
+    named = {("frame", "kind"): "frame_kind", ("link_event", "verdict"): "verdict", ("link_identity", "role"): "link_role",
+             ("header", "type"): "type", ("entry", "kind"): "kind"}
+    structs = ["frame", "link_identity", "link_delivery", "link_event", "link_access", "link_acknowledge", "header", "entry"]
+    out = ['local board = Proto("keyway_board", "Keyway board frame")', "", "local board_names = {"]
+    for enum in sorted(set(named.values())):
+        values = [f'[{v["value"]}] = "{v["name"]}"' for v in spec["enums"][enum]["values"]]
+        out += [f"    {enum} = {{{', '.join(values)}}},"]
+    out += ["}", "local b = {}", "-- Of each structure: field, offset and bytes.", "local board_parts = {"]
+    fields = []
+    for struct in structs:
+        rows = []
+        for field in spec[struct]["fields"]:
+            if field["name"] == "spare":
+                continue
+            offset, size, mask = lua_container(field)
+            texts = f"board_names.{named[struct, field['name']]}" if (struct, field["name"]) in named else "nil"
+            masked = f", 0x{mask:X}" if mask and size < 8 else ""
+            name = f"{struct}_{field['name']}"
+            fields += [f'b.{name} = ProtoField.uint{size * 8}("keyway.board.{struct}.{field["name"]}", "{field["name"]}",'
+                       f" base.DEC, {texts}{masked})"]
+            rows += [f'{{"{name}", {offset}, {size}}}']
+        length = struct_bits(spec[struct]["fields"]) // 8
+        out += [f"    {struct} = {{bytes = {length}, {', '.join(rows)}}},"]
+    out += ["}", "local board_bodies = {"]
+    values = {v["name"]: v["value"] for v in spec["enums"]["frame_kind"]["values"]}
+    out += [f"    [{values[kind]}] = {{{', '.join(chr(34) + part + chr(34) for part in parts)}}}," for kind, parts in bodies.items()]
+    out += ["}", *fields, 'b.rest = ProtoField.bytes("keyway.board.rest", "rest")', "board.fields = b", "",
+            "function board.dissector(buffer, pinfo, tree)",
+            "    local at = 0",
+            "    local root = tree:add(board, buffer())",
+            "    local function add(name)",
+            "        local part = board_parts[name]",
+            "        if buffer:len() - at < part.bytes then return false end",
+            "        local items = root:add(board, buffer(at, part.bytes), name)",
+            "        for _, field in ipairs(part) do",
+            "            items:add_le(b[field[1]], buffer(at + field[2], field[3]))",
+            "        end",
+            "        at = at + part.bytes",
+            "        return true",
+            "    end",
+            '    if not add("frame") then return 0 end',
+            '    pinfo.cols.protocol = "Keyway board"',
+            "    local kind = buffer(0, 1):uint()",
+            '    local info = string.format("%s %d, grant %d", board_names.frame_kind[kind] or kind, buffer(2, 2):le_uint(),',
+            "                               buffer(4, 2):le_uint())",
+            "    for _, name in ipairs(board_bodies[kind] or {}) do",
+            "        if not add(name) then break end",
+            "    end",
+            f"    if kind == {values['event']} and buffer:len() > 8 then",
+            "        local verdict = buffer(8, 1):uint()",
+            '        info = info .. ": " .. (board_names.verdict[verdict] or verdict)',
+            "    end",
+            "    if buffer:len() > at then root:add(b.rest, buffer(at)) end",
+            "    pinfo.cols.info = info",
+            "    return buffer:len()", "end", "",
+            'DissectorTable.get("wtap_encap"):add(wtap.USER1, board)', ""]
+    return out
 
 
 def reference(spec):

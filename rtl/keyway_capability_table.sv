@@ -1,10 +1,12 @@
 // The rows of the capability table: a direct-mapped cache of the host's table, by the low bits of the slot.
 //
 //   Latency 1 clock for the authority (addr_a_i to row_a_o), 1 clock for the carried capability (addr_c_i to row_c_o);
-//           live bits come in the same clock as the rows.
+//           live bits come in the same clock as the rows, bad_a_o and bad_c_o 2 clocks after them.
 //   Rate    DualRead = 1: both look-ups and a write every clock; two copies of the RAM.
 //           DualRead = 0: one copy. read_c_i claims its read port, so a message may come every second clock, and a
 //           one-shot is consumed a clock after the other write of its message.
+//
+// A row that is not what was written is bad (keyway_row_parity). With DualRead = 0 that goes for its live bit too.
 //
 // A row in the RAM counts only while its live bit is set. A read does not see writes of the same clock: the pipeline
 // knows which of its look-ups are stale (see keyway_hazards).
@@ -26,10 +28,12 @@ module keyway_capability_table #(
   input  logic [IndexBits-1:0] addr_a_i,
   output logic [RowBits-1:0]   row_a_o,
   output logic                 live_a_o,
+  output logic                 bad_a_o,      // of the row that was shown two clocks ago
   input  logic                 read_c_i,
   input  logic [IndexBits-1:0] addr_c_i,
   output logic [RowBits-1:0]   row_c_o,
   output logic                 live_c_o,
+  output logic                 bad_c_o,
 
   input  logic                 write_i,      // writes the row, and sets its live bit or (kill) clears it
   input  logic                 kill_i,
@@ -69,6 +73,12 @@ module keyway_capability_table #(
       .f_addr_a_i, .f_addr_c_i, .f_word_a_o(f_copy_a), .f_word_c_o(f_copy_c),
 `endif
       .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_c_i), .rdata_o(row_c_o));
+    keyway_row_parity #(.Width(RowBits), .AddrBits(IndexBits)) u_authority_parity (
+      .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_a_i), .row_i(row_a_o),
+      .check_i(live_a_o), .bad_o(bad_a_o));
+    keyway_row_parity #(.Width(RowBits), .AddrBits(IndexBits)) u_carried_parity (
+      .clk_i, .we_i(row_we), .waddr_i(write_addr_i), .wdata_i(row_i), .raddr_i(addr_c_i), .row_i(row_c_o),
+      .check_i(live_c_o), .bad_o(bad_c_o));
     logic unused;
     assign unused = read_c_i;
 
@@ -127,17 +137,23 @@ module keyway_capability_table #(
     end
     assign ready_o = !sweep_q && swept_q;
 
-    logic [IndexBits-1:0] waddr;
+    logic [IndexBits-1:0] waddr, raddr;
+    logic we, alive;
+    assign we    = sweep_q || consume_q || write_i;
     assign waddr = sweep_q ? sweep_addr_q : consume_q ? consume_addr_q : write_addr_i;
+    assign raddr = read_c_i ? addr_c_i : addr_a_i;
+    assign alive = !(sweep_q || consume_q || kill_i);
     keyway_ram #(.Width(RowBits + 1), .AddrBits(IndexBits)) u_both (
 `ifdef FORMAL
       .f_addr_a_i, .f_addr_c_i, .f_word_a_o({f_live_a_o, f_row_a_o}), .f_word_c_o({f_live_c_o, f_row_c_o}),
 `endif
-      .clk_i, .we_i(sweep_q || consume_q || write_i), .waddr_i(waddr),
-      .wdata_i({!(sweep_q || consume_q || kill_i), row_i}), .raddr_i(read_c_i ? addr_c_i : addr_a_i),
-      .rdata_o({live, row_a_o}));
+      .clk_i, .we_i(we), .waddr_i(waddr), .wdata_i({alive, row_i}), .raddr_i(raddr), .rdata_o({live, row_a_o}));
+    keyway_row_parity #(.Width(RowBits + 1), .AddrBits(IndexBits)) u_parity (
+      .clk_i, .we_i(we), .waddr_i(waddr), .wdata_i({alive, row_i}), .raddr_i(raddr), .row_i({live, row_a_o}),
+      .check_i(ready_o), .bad_o(bad_a_o));
     assign row_c_o = row_a_o;
     assign live_a_o = live && ready_o;
     assign live_c_o = live_a_o;
+    assign bad_c_o = bad_a_o;
   end
 endmodule

@@ -26,6 +26,9 @@
 // Room. Queues count occupied places in unary (see keyway_queues); at clock 3 the two operations ahead are taken
 // into account, the nearest with both possible outcomes.
 //
+// A row that is not what was written (keyway_row_parity) is no row: miss, and bad_row_o. Its parity is known two clocks
+// after it, as a register: of the authority at clock 3, of the carried capability at clock 4.
+//
 // A miss is queued for the host as destination 0, which no capability names. With no room there it is `full`.
 
 module keyway_pipeline #(
@@ -77,6 +80,7 @@ module keyway_pipeline #(
 
   // Clock 5.
   output logic                  valid_o,       // a verdict on a message
+  output logic                  bad_row_o,     // a row that a message or a read needed is damaged
   output logic [4:0]            verdict_o,
   output logic [PortBits-1:0]   port_o,
   output keyway_pkg::header_t   original_o,    // as it came, with the sender that the port stands for
@@ -184,7 +188,7 @@ module keyway_pipeline #(
   end
 
   logic [RowBits-1:0] raw_a, raw_c;
-  logic live_a, live_c;
+  logic live_a, live_c, bad_a, bad_c;
   keyway_rtl_pkg::row_t row_a1;
   logic [TagBits-1:0] tag_a1;
   assign {tag_a1, row_a1} = raw_a;
@@ -325,12 +329,14 @@ module keyway_pipeline #(
     .data_o({s3_h, s3_link, s3_port, s3_badge, s3_one_shot}));
 
   // The authority, with all that comes before it.
+  logic s3_found;
   logic [4:0] s3_code;
+  assign s3_found = s3_live_q && s3_tag_ok_q && !bad_a;
   always_comb begin
     if (s3_malformed_q) s3_code = keyway_pkg::VerdictMalformed;
     else if (s3_spoofed_q) s3_code = keyway_pkg::VerdictSpoofed;
     else if (s3_slot0_q) s3_code = keyway_pkg::VerdictNoSuchCapability;
-    else if (!(s3_live_q && s3_tag_ok_q)) s3_code = keyway_pkg::VerdictMiss;
+    else if (!s3_found) s3_code = keyway_pkg::VerdictMiss;
     else if (!(s3_gen_ok_q && s3_owner_ok_q)) s3_code = keyway_pkg::VerdictNoSuchCapability;
     else if (s3_expires_q && (s3_high_gt_q || (s3_high_eq_q && s3_low_ge_q))) s3_code = keyway_pkg::VerdictExpired;
     else if (!s3_kind_ok_q || !s3_object_ok_q) s3_code = keyway_pkg::VerdictWrongObject;
@@ -396,7 +402,7 @@ module keyway_pipeline #(
     // A first child, and the move of what may have children, are the host's.
     c_host_q <= k_moves == k_c.parent;
   end
-  assign c_present = c_live_q && c_tag_ok_q;
+  assign c_present = c_live_q && c_tag_ok_q && (Held || !bad_c);
   assign c_match   = c_gen_ok_q && c_owner_ok_q;
   assign c_expired = c_expires_q && (c_gt_q[3] || (c_eq_q[3] && (c_gt_q[2] || (c_eq_q[2] && (c_gt_q[1] || (c_eq_q[1] &&
                      (c_gt_q[0] || c_eq_q[0])))))));
@@ -415,7 +421,7 @@ module keyway_pipeline #(
 
   // ---- Clock 4: verdict
 
-  logic s4_valid_q, s4_early_q, s4_stop_q, s4_present_q, s4_match_q, s4_carries_q, s4_cstop, s4_cpresent, s4_cmatch;
+  logic s4_valid_q, s4_bad_q, s4_early_q, s4_stop_q, s4_present_q, s4_match_q, s4_carries_q, s4_cstop, s4_cpresent, s4_cmatch;
   logic s4_moves_q, s4_creates_q, s4_call_q, s4_one_shot, s4_room0_q, s4_room1_q, s4_host0_q, s4_host1_q;
   logic s4_forever_q, s4_overflow_q, s4_cexpires, s4_message_q, s4_fill_q, s4_kill_q, s4_read_q, s4_clear_q;
   logic [3:0] s4_elt_q;  // byte by byte: the parent's expiry is sooner than the wanted one
@@ -484,7 +490,8 @@ module keyway_pipeline #(
     s4_early_q <= s3_malformed_q || s3_spoofed_q || s3_slot0_q;
     s4_code_q <= s3_code;
     s4_stop_q <= s3_code != keyway_pkg::VerdictDelivered;
-    s4_present_q <= s3_live_q && s3_tag_ok_q;
+    s4_present_q <= s3_found;
+    s4_bad_q <= bad_a;
     s4_match_q <= s3_gen_ok_q && s3_owner_ok_q;
     s4_carries_q <= s3_carries_q;
     s4_moves_q <= s3_moves;
@@ -547,20 +554,25 @@ module keyway_pipeline #(
   assign s4_windex = !s4_message_q ? s4_aidx
                      : s4_moves_q ? s4_h.carried[IndexBits-1:0] : free_id_i[IndexBits-1:0];
 
-  logic room, host_room, message, delivered, missed, parents_expiry;
+  logic room, host_room, message, delivered, missed, parents_expiry, c_gone, bad_row;
   logic [4:0] check, verdict;
   assign parents_expiry = s4_forever_q || (s4_cexpires && (s4_overflow_q || s4_elt_q[3] || (s4_eeq_q[3] &&
                           (s4_elt_q[2] || (s4_eeq_q[2] && (s4_elt_q[1] || (s4_eeq_q[1] && s4_elt_q[0])))))));
   assign room        = v_accept_q ? s4_room1_q : s4_room0_q;
   assign host_room   = v_miss_q ? s4_host1_q : s4_host0_q;
   assign message     = s4_message_q;
+  // Held: the carried capability was compared a clock earlier than its parity is known.
+  assign c_gone      = c_stale || (Held && bad_c);
+  // A stale look-up says nothing about the row.
+  assign bad_row     = (message && !s4_early_q && !a_stale && s4_bad_q) || (s4_read_q && !a_stale && s4_bad_q) ||
+                       (message && !a_stale && !s4_stop_q && s4_carries_q && !c_stale && bad_c);
 
   always_comb begin
     if (s4_early_q) check = s4_code_q;
     else if (a_stale) check = (a_stale_end && s4_present_q && s4_match_q) ? keyway_pkg::VerdictNoSuchCapability
                                                                            : keyway_pkg::VerdictMiss;
     else if (s4_stop_q) check = s4_code_q;
-    else if (s4_carries_q && c_stale)
+    else if (s4_carries_q && c_gone)
       check = (c_stale_end && s4_cpresent && s4_cmatch) ? keyway_pkg::VerdictNoSuchCarried : keyway_pkg::VerdictMiss;
     else if (s4_cstop) check = s4_ccode;
     else if (!room) check = keyway_pkg::VerdictFull;
@@ -575,7 +587,7 @@ module keyway_pipeline #(
 
   // ---- Clock 5: effects
 
-  logic v_valid_q, v_cmd_done_q, v_moves_q, v_creates_q, v_call_q, v_fill_q, v_kill_q;
+  logic v_valid_q, v_bad_row_q, v_cmd_done_q, v_moves_q, v_creates_q, v_call_q, v_fill_q, v_kill_q;
   logic [4:0] v_verdict_q;
   logic [15:0] v_link, v_owner;
   logic [PortBits-1:0] v_port;
@@ -596,6 +608,7 @@ module keyway_pipeline #(
   always_ff @(posedge clk_i) begin
     v_valid_q <= rst_ni && message;
     v_verdict_q <= verdict;
+    v_bad_row_q <= rst_ni && bad_row;
     v_accept_q <= rst_ni && delivered;
     v_miss_q <= rst_ni && message && missed;
     v_push_q <= rst_ni && (delivered || (message && missed));
@@ -673,13 +686,14 @@ module keyway_pipeline #(
     .f_live_c_o(f_live_c),
 `endif
     .clk_i, .rst_ni, .ready_o(table_ready),
-    .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a),
+    .addr_a_i(addr_a), .row_a_o(raw_a), .live_a_o(live_a), .bad_a_o(bad_a),
     .read_c_i(Held ? !slot_free : s1_valid_q && s1_op_q == keyway_rtl_pkg::OpMessage),
-    .addr_c_i(s1_h.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c),
+    .addr_c_i(s1_h.carried[IndexBits-1:0]), .row_c_o(raw_c), .live_c_o(live_c), .bad_c_o(bad_c),
     .write_i(v_write_q), .kill_i(v_kill_q), .write_addr_i(v_windex_q), .row_i({v_wtag, v_row}),
     .consume_i(v_consume_q), .consume_addr_i(v_aidx), .clear_i(v_clear_q));
 
   assign valid_o   = v_valid_q;
+  assign bad_row_o = v_bad_row_q;
   assign verdict_o = v_verdict_q;
   assign port_o    = v_port;
   assign push_o    = v_push_q;

@@ -167,6 +167,7 @@ package keyway_pkg;
   localparam logic [7:0] RequestCancel = 8'hA;
   localparam logic [7:0] RequestInspect = 8'hB;
   localparam logic [7:0] RequestDerive = 8'hC;
+  localparam logic [7:0] RequestPending = 8'hD;
   localparam logic [7:0] RequestRegionCreate = 8'h14;
   localparam logic [7:0] RequestRegionMap = 8'h15;
   localparam logic [7:0] RequestRegionUnmap = 8'h16;

@@ -22,7 +22,7 @@ module keyway_ram #(
 `endif
 );
   (* no_rw_check *)
-  logic [Width-1:0] mem[1 << AddrBits];
+  logic [Width-1:0] mem[1 << AddrBits] /* verilator public_flat_rw */;  // tests damage it
 
   always_ff @(posedge clk_i) begin
     if (we_i) mem[waddr_i] <= wdata_i;

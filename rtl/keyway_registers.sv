@@ -67,7 +67,8 @@ module keyway_registers #(
 
   input  logic              count_i,               // a verdict
   input  logic [4:0]        verdict_i,
-  input  logic              audit_dropped_i
+  input  logic              audit_dropped_i,
+  input  logic              bad_row_i
 );
   // ---- Write channel: decoded in one clock, done in the next.
 
@@ -287,7 +288,7 @@ module keyway_registers #(
 
   // ---- Counters
 
-  logic [31:0] accepted_q, refused_q, missed_q, dropped_q;
+  logic [31:0] accepted_q, refused_q, missed_q, dropped_q, bad_rows_q;
   logic count_q;
   logic [4:0] verdict_q;
   always_ff @(posedge clk_i) begin
@@ -298,12 +299,14 @@ module keyway_registers #(
       refused_q <= '0;
       missed_q <= '0;
       dropped_q <= '0;
+      bad_rows_q <= '0;
     end else begin
       if (count_q && verdict_q == keyway_pkg::VerdictDelivered) accepted_q <= accepted_q + 1'b1;
       if (count_q && verdict_q == keyway_pkg::VerdictMiss) missed_q <= missed_q + 1'b1;
       if (count_q && verdict_q != keyway_pkg::VerdictDelivered && verdict_q != keyway_pkg::VerdictMiss)
         refused_q <= refused_q + 1'b1;
       if (audit_dropped_i) dropped_q <= dropped_q + 1'b1;
+      if (bad_row_i) bad_rows_q <= bad_rows_q + 1'b1;
     end
   end
 
@@ -370,8 +373,8 @@ module keyway_registers #(
       keyway_pkg::RegTableData2[3:2]: row_value = table_data_q[95:64];
       default: row_value = table_data_q[127:96];
     endcase
-    // Index 0x40, command 0x54, live 0x58, free id 0x60.
-    table_value = araddr_q[5] ? {28'd0, free_room_q} : araddr_q[3] ? table_live_q
+    // Index 0x40, command 0x54, live 0x58, errors 0x5C, free id 0x60.
+    table_value = araddr_q[5] ? {28'd0, free_room_q} : araddr_q[3] ? (araddr_q[2] ? bad_rows_q : table_live_q)
                   : araddr_q[2] ? {30'd0, command_valid_q && command_q[2], command_valid_q} : {12'd0, table_index_q};
     case (araddr_q[3:2])
       keyway_pkg::RegCountAccepted[3:2]: count_value = accepted_q;
@@ -384,7 +387,8 @@ module keyway_registers #(
   assign row_hit   = {araddr_q, 2'd0} == keyway_pkg::RegTableData0 || {araddr_q, 2'd0} == keyway_pkg::RegTableData1 ||
                      {araddr_q, 2'd0} == keyway_pkg::RegTableData2 || {araddr_q, 2'd0} == keyway_pkg::RegTableData3;
   assign table_hit = {araddr_q, 2'd0} == keyway_pkg::RegTableIndex || {araddr_q, 2'd0} == keyway_pkg::RegTableCommand ||
-                     {araddr_q, 2'd0} == keyway_rtl_pkg::RegTableLive || {araddr_q, 2'd0} == keyway_rtl_pkg::RegFreeId;
+                     {araddr_q, 2'd0} == keyway_rtl_pkg::RegTableLive || {araddr_q, 2'd0} == keyway_rtl_pkg::RegTableErrors ||
+                     {araddr_q, 2'd0} == keyway_rtl_pkg::RegFreeId;
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
       ar_q <= 1'b0;

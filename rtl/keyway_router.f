@@ -1,6 +1,7 @@
 keyway_pkg.sv
 keyway_rtl_pkg.sv
 keyway_ram.sv
+keyway_row_parity.sv
 keyway_small_fifo.sv
 keyway_fifo.sv
 keyway_rr_arbiter.sv

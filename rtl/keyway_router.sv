@@ -112,7 +112,7 @@ module keyway_router #(
   end
 
   logic cmd_capture, cmd_done /* verilator public_flat_rd */;
-  logic cmd_valid, cmd_live, route_we, free_valid, free_pop, verdict_valid /* verilator public_flat_rd */;
+  logic bad_row, cmd_valid, cmd_live, route_we, free_valid, free_pop, verdict_valid /* verilator public_flat_rd */;
   logic push /* verilator public_flat_rd */, depart /* verilator public_flat_rd */;
   logic arrive /* verilator public_flat_rd */;
   logic [DestBits-1:0] arrive_dest /* verilator public_flat_rd */;
@@ -146,7 +146,7 @@ module keyway_router #(
     .route_we_i(route_we), .route_addr_i(route_addr), .route_owner_i(route_owner), .route_mask_i(route_mask),
     .tick_i(tick), .sub_tick_i(sub_tick), .free_valid_i(free_valid), .free_id_i(free_id), .free_pop_o(free_pop),
     .occupied_i(occupied),
-    .valid_o(verdict_valid), .verdict_o(verdict), .port_o(port), .original_o(original), .push_o(push),
+    .valid_o(verdict_valid), .bad_row_o(bad_row), .verdict_o(verdict), .port_o(port), .original_o(original), .push_o(push),
     .push_mask_o(push_mask), .push_priority_o(push_priority), .push_header_o(push_header));
 
   keyway_queues #(.Ports(Ports), .DestBits(DestBits), .Depth(Depth), .OutDepth(OutDepth), .Narrow(Narrow)) u_queues (
@@ -192,5 +192,6 @@ module keyway_router #(
     .route_we_o(route_we), .route_addr_o(route_addr), .route_owner_o(route_owner), .route_mask_o(route_mask),
     .tick_o(tick), .sub_tick_o(sub_tick),
     .free_valid_o(free_valid), .free_id_o(free_id), .free_pop_i(free_pop),
-    .count_i(verdict_valid), .verdict_i(verdict), .audit_dropped_i(verdict_valid && !audit_room));
+    .count_i(verdict_valid), .verdict_i(verdict), .audit_dropped_i(verdict_valid && !audit_room),
+    .bad_row_i(bad_row));
 endmodule

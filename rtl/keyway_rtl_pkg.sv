@@ -37,6 +37,7 @@ package keyway_rtl_pkg;
   localparam logic [11:0] RegRouteOwner = 12'h068;  // process that owns the endpoint
   localparam logic [11:0] RegRouteMask0 = 12'h06C;  // destinations of the topic, 31:0
   localparam logic [11:0] RegRouteMask1 = 12'h070;  // 63:32; writing it writes the route
+  localparam logic [11:0] RegTableErrors = 12'h05C; // look-ups and reads that found a damaged row
   localparam logic [11:0] RegTableLive = 12'h058;   // bit 0: the row that was read last is live; above it its tag
 
   function automatic logic [11:0] next_generation(logic [11:0] generation);

@@ -1,6 +1,7 @@
 #include "sim/simulated_board.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "driver/firmware_image.hpp"
@@ -40,11 +41,14 @@ class SimulatedBoard::Handle : public Transport {
         if (gone()) {
             return Status::kDeviceGone;
         }
-        const std::size_t size = std::min(into.size(), board_.to_host_.size());
-        const auto end = board_.to_host_.begin() + static_cast<std::ptrdiff_t>(size);
-        std::copy(board_.to_host_.begin(), end, into.begin());
-        board_.to_host_.erase(board_.to_host_.begin(), end);
-        return size;
+        // Somewhat more than the FPGA takes for an answer; no time passes for the caller.
+        constexpr unsigned kPatience = 1500, kStep = 50;  // clocks: 50 us
+        std::vector<std::byte> bytes = board_.usb_in(into.size());
+        for (unsigned i = 0; bytes.empty() && i < kPatience && board_.usb_run(kStep); i += kStep) {
+            bytes = board_.usb_in(into.size());
+        }
+        std::ranges::copy(bytes, into.begin());
+        return bytes.size();
     }
     Result<void> clear_halts() override {
         return gone() ? Result<void>(Status::kDeviceGone) : Result<void>();
@@ -57,7 +61,8 @@ class SimulatedBoard::Handle : public Transport {
     const unsigned generation_;
 };
 
-SimulatedBoard::SimulatedBoard(Power power, std::string serial) : serial_(std::move(serial)), ram_(0x4000) {
+SimulatedBoard::SimulatedBoard(Power power, std::string serial, std::unique_ptr<Fpga> fpga)
+    : serial_(std::move(serial)), ram_(0x4000), fpga_(std::move(fpga)) {
     start(power);
 }
 
@@ -67,10 +72,14 @@ void SimulatedBoard::start(Power power) {
     power_ = power;
     ++generation_;
     held_ = false;
-    to_host_.clear();
+    stale_.clear();
+    opened_.clear();
     chip_.reset();
+    fpga_->set_running(false);
+    fpga_->clear();
     if (power == Power::kRunning) {
         chip_ = std::make_unique<Fx2>();
+        fifo_resets_ = chip_->fifo_resets();
     }
 }
 
@@ -87,7 +96,7 @@ void SimulatedBoard::plug_in(Power power) {
 
 void SimulatedBoard::leave_stale(std::size_t bytes) {
     for (std::size_t i = 0; i < bytes; ++i) {
-        to_host_.push_back(static_cast<std::byte>(random_()));
+        stale_.push_back(static_cast<std::byte>(random_()));
     }
 }
 
@@ -124,7 +133,22 @@ std::optional<std::vector<std::byte>> SimulatedBoard::usb_control(const Fx2::Set
                                                                   std::span<const std::byte> out) {
     const bool to_host = (setup[0] & 0x80U) != 0;
     if ((setup[0] & 0x60U) != 0x40U) {
-        return chip_ ? chip_->control(setup, out) : std::nullopt;
+        if (!chip_ || held_) {
+            return plugged() ? bare_chip(setup) : std::nullopt;
+        }
+        auto answer = chip_->control(setup, out);
+        follow_chip();
+        // The native build has no memory that a loader could have written the board's number into.
+        const bool number = setup[0] == 0x80 && setup[1] == 6 && setup[2] == 3 && setup[3] == 3;
+        if (answer && number && !serial_.empty()) {
+            std::vector<std::byte> text{static_cast<std::byte>(2 + 2 * serial_.size()), std::byte{3}};
+            for (const char c : serial_) {
+                text.insert(text.end(), {static_cast<std::byte>(c), std::byte{0}});
+            }
+            text.resize(std::min(text.size(), setup[6] | std::size_t{setup[7]} << 8U));
+            return text;
+        }
+        return answer;
     }
     std::vector<std::byte> in(to_host ? setup[6] | std::size_t{setup[7]} << 8U : 0U);
     const auto done = control(setup[0], UsbRequest{setup[1]},
@@ -136,10 +160,92 @@ std::optional<std::vector<std::byte>> SimulatedBoard::usb_control(const Fx2::Set
     return in;
 }
 
+// What the chip's own logic answers without firmware, and what stands for somebody else's program.
+std::optional<std::vector<std::byte>> SimulatedBoard::bare_chip(const Fx2::Setup& setup) const {
+    enum : std::uint8_t { kGetStatus = 0, kGetDescriptor = 6, kSetConfiguration = 9, kSetInterface = 11 };
+    const bool blank = power_ == Power::kBlank;
+    const std::uint16_t vendor = blank ? usb::kBlankVendor : usb::kBoardVendor;
+    const std::uint16_t product = blank ? usb::kBlankProduct : usb::kBoardProduct;
+    const auto low = [](std::uint16_t word) { return static_cast<std::uint8_t>(word & 0xFFU); };
+    const auto high = [](std::uint16_t word) { return static_cast<std::uint8_t>(word >> 8U); };
+    const std::array<std::uint8_t, 18> device{
+        18, 1, 0, 2, 0xFF, 0xFF, 0xFF, 64, low(vendor), high(vendor), low(product), high(product),
+        0,  0, 0, 0, 0,    1};
+    constexpr std::array<std::uint8_t, 18> kConfiguration{9, 2, 18, 0, 1, 1,    0,    0x80, 50,
+                                                          9, 4, 0,  0, 0, 0xFF, 0xFF, 0xFF, 0};
+    constexpr std::array<std::uint8_t, 10> kQualifier{10, 6, 0, 2, 0xFF, 0xFF, 0xFF, 64, 1, 0};
+    const std::size_t wanted = setup[6] | std::size_t{setup[7]} << 8U;
+    const auto reply = [wanted](std::span<const std::uint8_t> bytes) {
+        const auto part = std::as_bytes(bytes.first(std::min(bytes.size(), wanted)));
+        return std::vector<std::byte>(part.begin(), part.end());
+    };
+    switch (setup[1]) {
+        case kGetStatus:
+            return reply(std::array<std::uint8_t, 2>{});
+        case kSetConfiguration:
+        case kSetInterface:
+            return std::vector<std::byte>{};
+        case kGetDescriptor:
+            switch (setup[3]) {
+                case 1:
+                    return reply(device);
+                case 2:
+                    return reply(kConfiguration);
+                case 6:
+                    return reply(kQualifier);
+                default:
+                    return std::nullopt;
+            }
+        default:
+            return std::nullopt;
+    }
+}
+
+void SimulatedBoard::usb_bus_reset() {
+    if (chip_ && !held_) {
+        chip_->bus_reset();
+        follow_chip();
+    }
+}
+
+void SimulatedBoard::follow_chip() {
+    if (fifo_resets_ != chip_->fifo_resets()) {
+        fifo_resets_ = chip_->fifo_resets();
+        fpga_->clear();
+        opened_.clear();
+    }
+    fpga_->set_running(chip_->fifos_run());
+}
+
+std::size_t SimulatedBoard::usb_room() const {
+    return chip_ && chip_->fifos_run() ? fpga_->room() : 0;
+}
+
+std::optional<std::vector<std::byte>> SimulatedBoard::usb_packet() {
+    if (!stale_.empty()) {
+        const auto end = stale_.begin() + static_cast<std::ptrdiff_t>(std::min(stale_.size(), Fpga::kPacket));
+        std::vector<std::byte> packet(stale_.begin(), end);
+        stale_.erase(stale_.begin(), end);
+        return packet;
+    }
+    auto packet = fpga_->give();
+    if (packet) {
+        *packet = damaged(*packet, faults.lose_in, faults.change_in);
+    }
+    return packet;
+}
+
 std::vector<std::byte> SimulatedBoard::usb_in(std::size_t most) {
-    const auto end = to_host_.begin() + static_cast<std::ptrdiff_t>(std::min(most, to_host_.size()));
-    std::vector<std::byte> bytes(to_host_.begin(), end);
-    to_host_.erase(to_host_.begin(), end);
+    while (opened_.size() < most) {
+        const auto packet = usb_packet();
+        if (!packet) {
+            break;
+        }
+        opened_.insert(opened_.end(), packet->begin(), packet->end());
+    }
+    const auto end = opened_.begin() + static_cast<std::ptrdiff_t>(std::min(most, opened_.size()));
+    std::vector<std::byte> bytes(opened_.begin(), end);
+    opened_.erase(opened_.begin(), end);
     return bytes;
 }
 
@@ -165,6 +271,7 @@ Result<std::size_t> SimulatedBoard::control(std::uint8_t type, UsbRequest reques
     const auto answer = chip_->control({type, static_cast<std::uint8_t>(request), byte(value),
                                         byte(value >> 8U), 0, 0, byte(length), byte(length >> 8U)},
                                        out);
+    follow_chip();
     if (!answer) {
         return Status::kDeviceRefused;
     }
@@ -229,62 +336,22 @@ void SimulatedBoard::run_loaded() {
 }
 
 void SimulatedBoard::fpga_takes(std::span<const std::byte> bytes) {
-    if (!chip_ || !chip_->fifos_run() || faults.silent_fpga) {
-        return;
+    if (chip_ && chip_->fifos_run() && !faults.silent_fpga) {
+        fpga_->take(damaged(bytes, faults.lose_out, faults.change_out));
     }
-    std::vector<std::byte> arrived;
-    for (const std::byte byte : bytes) {
-        if (faults.lose_out != 0 && random_() % faults.lose_out == 0) {
-            continue;
-        }
-        const bool change = faults.change_out != 0 && random_() % faults.change_out == 0;
-        arrived.push_back(change ? byte ^ std::byte{0x24} : byte);
-    }
-    decoder_.take(arrived, [&](const device::FrameDecoder::View& view) {
-        const FrameKind kind{view.head.kind()};
-        if (kind == FrameKind::kHello) {
-            LinkIdentity identity;
-            if (view.body.size() != sizeof identity) {
-                return;
-            }
-            std::memcpy(identity.words.data(), view.body.data(), sizeof identity);
-            book_.restart(view.head.sequence());
-            if (!book_.open(view.head)) {
-                return;
-            }
-            ++hellos_;
-            identity.set_role(static_cast<std::uint8_t>(LinkRole::kFpga));
-            identity.set_window(book_.window());
-            identity.set_body(40);
-            fpga_sends(FrameKind::kHello, std::as_bytes(std::span(identity.words)));
-            return;
-        }
-        unsigned lost = 0;
-        if (book_.take(view.head, lost) > device::Arrival::kAfterGap) {
-            return;
-        }
-        if (kind == FrameKind::kCredit) {
-            fpga_sends(FrameKind::kCredit, {});
-            return;
-        }
-        book_.release();
-        ++taken_;
-        if (book_.may_send()) {
-            fpga_sends(FrameKind::kDelivery, view.body);
-        }
-    });
 }
 
-void SimulatedBoard::fpga_sends(FrameKind kind, std::span<const std::byte> body) {
-    std::vector<std::byte> wire;
-    device::encode_frame(book_.stamp(kind, 0), body, wire);
-    for (const std::byte byte : wire) {
-        if (faults.lose_in != 0 && random_() % faults.lose_in == 0) {
+std::vector<std::byte> SimulatedBoard::damaged(std::span<const std::byte> bytes, std::uint32_t lose,
+                                               std::uint32_t change) {
+    std::vector<std::byte> arrived;
+    arrived.reserve(bytes.size());
+    for (const std::byte byte : bytes) {
+        if (lose != 0 && random_() % lose == 0) {
             continue;
         }
-        const bool change = faults.change_in != 0 && random_() % faults.change_in == 0;
-        to_host_.push_back(change ? byte ^ std::byte{0x24} : byte);
+        arrived.push_back(change != 0 && random_() % change == 0 ? byte ^ std::byte{0x24} : byte);
     }
+    return arrived;
 }
 
 }  // namespace keyway::sim

@@ -1,20 +1,19 @@
 #pragma once
 
 // A board in the process, as the driver sees it: the chip's boot loader, the firmware in the model of its
-// chip, and an FPGA that answers hellos and sends every body back. With faults on demand.
+// chip, and an FPGA: by default one that answers hellos and sends every body back. With faults on demand.
 //
 // It knows the driver's firmware image by its bytes and runs the native build in its place; an image with
 // other bytes leaves a device that answers nothing, as a real chip would that runs nonsense.
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <random>
 #include <string>
+#include <vector>
 
-#include "driver/credit.hpp"
-#include "driver/frame.hpp"
 #include "driver/transport.hpp"
+#include "sim/fpga.hpp"
 #include "sim/fx2.hpp"
 
 namespace keyway::sim {
@@ -28,7 +27,8 @@ class SimulatedBoard : public device::Usb {
         kForeign,  ///< the board's own program, which knows none of our requests
         kDead,     ///< nonsense in its memory: it answers nothing
     };
-    explicit SimulatedBoard(Power power = Power::kBlank, std::string serial = {});
+    explicit SimulatedBoard(Power power = Power::kBlank, std::string serial = {},
+                            std::unique_ptr<Fpga> fpga = std::make_unique<EchoFpga>());
     SimulatedBoard(const SimulatedBoard&) = delete;
     SimulatedBoard& operator=(const SimulatedBoard&) = delete;
     ~SimulatedBoard() override;
@@ -51,14 +51,22 @@ class SimulatedBoard : public device::Usb {
         unsigned lists_until_back = 0;  ///< looks at the bus until it is seen again
     } faults;
 
-    // As the wire sees it, for a test that stands below libusb.
+    // As the wire sees it, for what stands below libusb.
 
     /// A control transfer of any type. Nothing: it was stalled.
     std::optional<std::vector<std::byte>> usb_control(const Fx2::Setup& setup,
                                                       std::span<const std::byte> out);
+    void usb_bus_reset();
+    /// Bytes of the endpoint out that there is room for now.
+    [[nodiscard]] std::size_t usb_room() const;
     void usb_out(std::span<const std::byte> bytes) { fpga_takes(bytes); }
-    /// Bytes for the host, at most `most`; empty when there are none.
+    /// The next packet for the host, of 512 bytes at most.
+    std::optional<std::vector<std::byte>> usb_packet();
+    /// Bytes for the host, at most `most`, whatever packets they came in; empty when there are none.
     std::vector<std::byte> usb_in(std::size_t most);
+    /// Lets so many clocks of the FIFO bus pass. False: nothing moves any more, until the host sends bytes.
+    bool usb_run(unsigned clocks) { return fpga_->run(clocks); }
+    [[nodiscard]] bool plugged() const { return plugged_ && power_ != Power::kDead; }
     [[nodiscard]] Power power() const { return power_; }
     [[nodiscard]] unsigned generation() const { return generation_; }
 
@@ -67,9 +75,7 @@ class SimulatedBoard : public device::Usb {
     /// Bytes that wait for the host, as an earlier session left them.
     void leave_stale(std::size_t bytes);
     [[nodiscard]] const Fx2* chip() const { return chip_.get(); }
-    [[nodiscard]] unsigned hellos() const { return hellos_; }
-    /// Bodies that the FPGA took.
-    [[nodiscard]] std::uint64_t taken() const { return taken_; }
+    [[nodiscard]] Fpga& fpga() { return *fpga_; }
 
   private:
     class Handle;
@@ -78,9 +84,13 @@ class SimulatedBoard : public device::Usb {
                                 std::span<const std::byte> out, std::span<std::byte> in);
     Result<std::size_t> boot_loader(bool to_host, std::uint16_t value, std::span<const std::byte> out,
                                     std::span<std::byte> in);
+    std::optional<std::vector<std::byte>> bare_chip(const Fx2::Setup& setup) const;
     void run_loaded();
     void fpga_takes(std::span<const std::byte> bytes);
-    void fpga_sends(FrameKind kind, std::span<const std::byte> body);
+    std::vector<std::byte> damaged(std::span<const std::byte> bytes, std::uint32_t lose,
+                                   std::uint32_t change);
+    /// The FPGA follows what the firmware did to its pins and FIFOs.
+    void follow_chip();
 
     Power power_ = Power::kBlank;
     std::string serial_;
@@ -90,12 +100,10 @@ class SimulatedBoard : public device::Usb {
     std::vector<std::byte> ram_;
     bool held_ = false;
     std::unique_ptr<Fx2> chip_;
-    // The FPGA.
-    device::CreditBook book_{16};
-    device::FrameDecoder decoder_{40};
-    std::deque<std::byte> to_host_;
-    std::uint64_t taken_ = 0;
-    unsigned hellos_ = 0;
+    std::unique_ptr<Fpga> fpga_;
+    unsigned fifo_resets_ = 0;       ///< that the FPGA has seen
+    std::vector<std::byte> stale_;   ///< on its way to the host since before
+    std::vector<std::byte> opened_;  ///< rest of a packet, for usb_in()
     std::mt19937 random_{42};
 };
 

@@ -13,12 +13,13 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 namespace keyway::daemon {
 
 #ifdef KEYWAY_SANITIZED
 
-std::string confine(bool /*network*/) {
+std::string confine(bool /*network*/, bool /*board*/) {
     return {};
 }
 
@@ -38,7 +39,8 @@ constexpr const char* kAllowed[] = {
     // waiting and waking
     "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "eventfd2", "pipe2", "poll",
     "ppoll", "select", "pselect6", "futex", "nanosleep", "clock_nanosleep", "clock_gettime", "clock_getres",
-    "gettimeofday", "time", "sched_yield", "signalfd4", "restart_syscall",
+    "gettimeofday", "time", "sched_yield", "signalfd4", "restart_syscall", "timerfd_create",
+    "timerfd_settime",
     // sockets; socket is looked at below
     "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg", "recvfrom",
     "recvmsg", "getsockopt", "setsockopt", "getsockname", "getpeername", "shutdown", "pidfd_open",
@@ -60,7 +62,7 @@ std::string failed(const char* what, int error) {
 
 }  // namespace
 
-std::string confine(bool network) {
+std::string confine(bool network, bool board) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         return failed("prctl", errno);
     }
@@ -78,10 +80,12 @@ std::string confine(bool network) {
         }
     }
     int error = 0;
-    for (const int family : {AF_UNIX, AF_INET, AF_INET6}) {
+    const std::pair<int, bool> families[] = {
+        {AF_UNIX, true}, {AF_INET, network}, {AF_INET6, network}, {AF_NETLINK, board}};
+    for (const auto& [family, wanted] : families) {
         const scmp_arg_cmp of_family{
             .arg = 0, .op = SCMP_CMP_EQ, .datum_a = static_cast<scmp_datum_t>(family), .datum_b = 0};
-        if (error == 0 && (family == AF_UNIX || network)) {
+        if (error == 0 && wanted) {
             error = ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, &of_family);
         }
     }

@@ -2,20 +2,26 @@
 
 // The engines that a router can be started with, by name.
 
-#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "keyway/engine.hpp"
 #include "keyway/router.hpp"
 
 namespace keyway::daemon {
 
-/// What --engine takes. `auto` is the best that there is: software, as long as no board can be driven.
+/// What --engine takes.
 [[nodiscard]] std::vector<std::string> engine_names();
 
-/// Fills in `router.engine`. Returns why that can't be done, or nothing.
-[[nodiscard]] std::string choose_engine(std::string_view name, RouterOptions& router);
+/// As the command line says it.
+struct EngineChoice {
+    /// `auto` is the board that is plugged in and loaded already, else software. `usb` loads a board, and
+    /// without one there is no router.
+    std::string name = "auto";
+    std::string board{};      ///< its number or place; empty: the only one
+    std::string bitstream{};  ///< file for its FPGA; empty: the FPGA is loaded
+};
+
+/// Fills in `router.engine`. Returns why that can't be done and what to do, or nothing.
+[[nodiscard]] std::string choose_engine(const EngineChoice& choice, RouterOptions& router);
 
 }  // namespace keyway::daemon

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "base/units.hpp"
+#include "daemon/engine_options.hpp"
 #include "daemon/engines.hpp"
+#include "daemon/keeper.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "daemon/systemd.hpp"
@@ -22,10 +24,11 @@ struct Options {
     std::string policy = KEYWAY_SYSCONFDIR "/keyway/policy.toml";
     std::string socket = "/run/keyway/router.sock";
     std::string qubit_ledger;
+    std::string state;
     AuditOptions audit;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
-    std::string engine = "auto";
+    daemon::EngineChoice engine;
     bool cross_check = false;
     bool check_policy = false;
     bool unconfined = false;
@@ -51,27 +54,22 @@ void describe(CLI::App& app, Options& options) {
                }
                options.audit.segment_bytes = *bytes;
            },
-           "Size at which a new file of the log is begun")
-        ->type_name("SIZE")
-        ->default_str("64MiB");
+           "Size at which a new file is begun; else 64MiB")
+        ->type_name("SIZE");
     app.add_option("--audit-keep", options.audit.keep, "Files of the log to keep; 0: all")
         ->capture_default_str();
     app.add_option("--qubit-ledger", options.qubit_ledger, "File that says who holds which qubit, for ever");
+    app.add_option("--state", options.state, "Where connections outlive it: a folder, or `manager`");
     app.add_option("--slots", options.slots, "Capabilities that the table can hold")
         ->check(CLI::Range(2U, limit::kSlots))
         ->capture_default_str();
     app.add_option("--spin-us", options.spin_us, "Microseconds to look for messages before sleeping")
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();
-    app.add_option("--engine", options.engine, "What judges messages before the software does")
-        ->check(CLI::IsMember(daemon::engine_names()))
-        ->capture_default_str();
-    app.add_flag("--cross-check", options.cross_check, "Compare each verdict with the software's");
+    daemon::add_engine_options(app, options.engine, options.cross_check);
     app.add_flag("--check-policy", options.check_policy, "Say whether the policy file is good, and end");
     app.add_flag("--unconfined", options.unconfined, "Go on without the system call filter");
-    app.footer(
-        "Signals: SIGTERM and SIGINT end it in order; SIGHUP reads the policy again. Exit codes: 0 ended in "
-        "order, 1 faulty policy, 2 wrong usage, 3 can't listen, 4 can't be confined. keywayd(8) has more.");
+    app.footer("keywayd(8) says what signals do, and has the exit codes.");
 }
 
 manual::Page page() {
@@ -84,16 +82,20 @@ manual::Page page() {
             "SIGINT "
             "end it after what was submitted is routed; the same signal again ends it at once. SIGHUP reads "
             "the "
-            "policy file again; a faulty one changes nothing. It needs no privilege.",
+            "policy file again; a faulty one changes nothing. With --state, SIGUSR2 ends it without a word: "
+            "a new "
+            "one, perhaps of a newer release, goes on where it ended, as after a crash. It needs no "
+            "privilege.",
         .exit_codes =
             {{"0", "Ended in order"},
              {"1",
               "The policy file is faulty or can't be read; the standard error has file, line and column"},
              {"2", "Wrong usage"},
              {"3", "Can't listen: another router does, or the place can't be used"},
-             {"4", "The system call filter can't be set; --unconfined goes on without"}},
+             {"4", "The system call filter can't be set; --unconfined goes on without"},
+             {"5", "SIGUSR2: what it kept is for the next one, which is to be started at once"}},
         .environment = {{"NOTIFY_SOCKET", "Where a service manager wants to be told of the state"},
-                        {"LISTEN_FDS", "1, when a service manager passes the socket"}},
+                        {"LISTEN_FDS", "When a service manager passes the socket, and what it kept"}},
         .files = {{KEYWAY_SYSCONFDIR "/keyway/policy.toml",
                    "The policy file, unless told otherwise; keyway-policy(5) says what can stand in it"},
                   {"/run/keyway/router.sock", "The socket, unless told otherwise"}},
@@ -135,18 +137,29 @@ int main(int argc, char** argv) {
         return check_policy(options.policy);
     }
     daemon::set_log_name("keywayd");
-    const auto activated = daemon::activated_socket();
-    if (!activated) {
-        daemon::log(daemon::Severity::kError, activated.error());
+    auto passed = daemon::passed_descriptors();
+    if (!passed) {
+        daemon::log(daemon::Severity::kError, passed.error());
         return exit_code::kCannotListen;
+    }
+    std::shared_ptr<StateStore> store;
+    if (!options.state.empty()) {
+        auto opened = daemon::open_store(options.state, std::move(passed->kept));
+        if (!opened) {
+            daemon::log(daemon::Severity::kError,
+                        fmt::format("can't keep state at {}: {}", options.state, opened.error()));
+            return exit_code::kCannotListen;
+        }
+        store = std::move(*opened);
     }
     daemon::ServeOptions serving{.router = {.policy = {},
                                             .audit = options.audit,
                                             .socket = options.socket,
-                                            .listening_socket = *activated,
+                                            .listening_socket = passed->listener,
                                             .capability_slots = options.slots,
                                             .qubit_ledger = options.qubit_ledger,
                                             .spin = std::chrono::microseconds(options.spin_us),
+                                            .state = std::move(store),
                                             .cross_check = options.cross_check},
                                  .policy_file = options.policy,
                                  .on_ready = {},

@@ -15,6 +15,7 @@
 #include "daemon/log.hpp"
 #include "daemon/metrics.hpp"
 #include "daemon/systemd.hpp"
+#include "keyway/engine.hpp"
 #include "router/policy_faults.hpp"
 
 namespace keyway::daemon {
@@ -24,7 +25,7 @@ namespace {
 sigset_t handled_signals() {
     sigset_t set;
     sigemptyset(&set);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) {
         sigaddset(&set, signal);
     }
     return set;
@@ -117,9 +118,12 @@ int serve(ServeOptions options) {
     const std::size_t rules = options.router.policy.rules.size();
     const std::string metrics_at = options.router.policy.metrics;
     options.router.log = log_info;
+    const bool keeps = options.router.state != nullptr;
     if (options.confined) {
-        if (const std::string why = confine(!metrics_at.empty() && !metrics_at.starts_with("unix:"));
-            !why.empty()) {
+        const bool network = !metrics_at.empty() && !metrics_at.starts_with("unix:");
+        const bool board =
+            options.router.engine != nullptr && options.router.engine->kind() == EngineKind::kUsb;
+        if (const std::string why = confine(network, board); !why.empty()) {
             log(Severity::kError,
                 "can't give up what a router does not need (" + why + "); --unconfined goes on all the same");
             return exit_code::kCannotConfine;
@@ -146,9 +150,20 @@ int serve(ServeOptions options) {
     }
 
     int signal = next_signal(signals);
-    while (signal == SIGHUP && options.policy_file) {
-        reload(router, *options.policy_file, metrics_at);
+    while ((signal == SIGHUP && options.policy_file) || (signal == SIGUSR2 && !keeps)) {
+        if (signal == SIGHUP) {
+            reload(router, *options.policy_file, metrics_at);
+        } else {
+            log(Severity::kWarning, "there is nothing to hand on: no --state");
+        }
         signal = next_signal(signals);
+    }
+    if (signal == SIGUSR2) {
+        metrics.stop();
+        router.hand_on();
+        router.join();
+        log(Severity::kInfo, "handed on");
+        return exit_code::kHandedOn;
     }
     log(Severity::kInfo, fmt::format("signal {}: ending", signal));
     notify_manager("STOPPING=1");

@@ -5,6 +5,7 @@
 //     signal            what happens
 //     SIGTERM, SIGINT   takes nothing new, routes what has been submitted, tells every process, ends with 0
 //     the same again    ends at once
+//     SIGUSR2           with a state that is kept: ends at once without a word, for another router to go on
 //     SIGHUP            reads the policy file again; a faulty one changes nothing. Without a file: as SIGTERM
 //
 // Signals are blocked in every thread and read from a signalfd, so nothing ever runs in a signal handler.
@@ -24,6 +25,7 @@ inline constexpr int kBadPolicy = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kCannotListen = 3;
 inline constexpr int kCannotConfine = 4;
+inline constexpr int kHandedOn = 5;
 }  // namespace exit_code
 
 struct ServeOptions {

@@ -8,14 +8,26 @@
 // speak them as well.
 
 #include <expected>
+#include <map>
 #include <string>
 #include <string_view>
 
+#include "base/fd.hpp"
+
 namespace keyway::daemon {
 
-/// The listening socket that the manager passed, or -1 when it passed none. An error when what it passed
-/// can't be served: several descriptors, or one that is no listening SOCK_SEQPACKET socket of AF_UNIX.
-[[nodiscard]] std::expected<int, std::string> activated_socket();
+/// What the manager passed: a listening socket, or none; and what an earlier router has given it to keep, by
+/// name.
+struct Passed {
+    int listener = -1;
+    std::multimap<std::string, UniqueFd> kept;
+};
+/// An error when what it passed can't be served: several sockets, or one that is no listening SOCK_SEQPACKET
+/// socket of AF_UNIX.
+[[nodiscard]] std::expected<Passed, std::string> passed_descriptors();
+
+/// Connected to where the manager wants to be told things; none when there is no manager.
+[[nodiscard]] UniqueFd manager_socket();
 
 /// Tells the manager, e.g. "READY=1"; does nothing when there is none.
 void notify_manager(std::string_view state);

@@ -123,13 +123,14 @@ Option option_of(const CLI::Option& from) {
     option.value_name = type.substr(0, type.find(':'));
     option.choices = choices_in(type);
     const std::string& name = option.names.back();
-    option.value = !option.choices.empty() ? Value::kChoice
-                   : name == "--rights"    ? Value::kRights
-                   : name == "directory"   ? Value::kFolder
-                   : is_one_of(name, {"--policy", "--file", "--socket", "--key", "--output", "--audit",
-                                      "--audit-key", "--qubit-ledger", "PATH"})
-                       ? Value::kFile
-                       : Value::kAny;
+    option.value =
+        !option.choices.empty() ? Value::kChoice
+        : name == "--rights"    ? Value::kRights
+        : name == "directory"   ? Value::kFolder
+        : is_one_of(name, {"--policy", "--file", "--socket", "--key", "--output", "--audit", "--audit-key",
+                           "--qubit-ledger", "--firmware", "--bitstream", "PATH", "FILE"})
+            ? Value::kFile
+            : Value::kAny;
     return option;
 }
 

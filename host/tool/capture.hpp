@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "base/pcapng.hpp"
 #include "keyway/observe.hpp"
 
 namespace keyway::tool {
@@ -16,13 +17,10 @@ class CaptureWriter {
     CaptureWriter(std::FILE* file, std::string_view program);
     /// False when it could not be written.
     [[nodiscard]] bool add(const TracedMessage& message);
-    [[nodiscard]] bool good() const { return good_; }
+    [[nodiscard]] bool good() const { return writer_.good(); }
 
   private:
-    void block(std::uint32_t type, std::string_view body);
-
-    std::FILE* file_;
-    bool good_ = true;
+    PcapngWriter writer_;
 };
 
 }  // namespace keyway::tool

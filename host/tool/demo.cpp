@@ -10,6 +10,7 @@
 #include <random>
 
 #include "base/fd.hpp"
+#include "daemon/engines.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
 #include "tool/demo_roles.hpp"
@@ -21,7 +22,8 @@ namespace keyway::tool {
 
 namespace demo {
 
-int play_router(const Channel& director, const std::filesystem::path& folder) {
+int play_router(const Channel& director, const std::filesystem::path& folder,
+                const daemon::EngineChoice& engine) {
     // What it logs is kept for the case that something fails.
     const UniqueFd log(
         ::open((folder / "router.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
@@ -31,6 +33,10 @@ int play_router(const Channel& director, const std::filesystem::path& folder) {
     options.router.socket = folder / "router.sock";
     options.router.audit.directory = folder / "audit";
     options.policy_file = folder / "policy.toml";
+    if (const std::string why = daemon::choose_engine(engine, options.router); !why.empty()) {
+        director.send(why);
+        return exit_code::kSystem;
+    }
     options.on_ready = [&] { director.send("ok"); };
     return daemon::serve(std::move(options));
 }
@@ -42,11 +48,14 @@ struct DirectorOptions {
     std::uint64_t pings = 5000;
     std::uint64_t seed = 0;
     bool one_user = false;
+    std::string engine = "software";
+    std::string cable;
 };
 
 struct RoleOptions {
     std::string name;
     std::string folder;
+    daemon::EngineChoice engine;
     std::optional<uid_t> uid;
 };
 
@@ -60,7 +69,7 @@ int play_role(const RoleOptions& options) {
     }
     const std::string socket = std::filesystem::path(options.folder) / "router.sock";
     if (options.name == name_of(Role::kRouter)) {
-        return play_router(director, options.folder);
+        return play_router(director, options.folder, options.engine);
     }
     if (options.name == name_of(Role::kService)) {
         return play_service(director, socket);
@@ -86,7 +95,7 @@ int direct(Session& session, const DirectorOptions& options) {
         session.fail_system("there is no file to read at " + options.path);
         return session.exit;
     }
-    const Stage stage(options.one_user);
+    const Stage stage(options.one_user, options.engine);
     std::ofstream(stage.policy_file()) << policy_text(stage);
     const std::uint64_t seed = options.seed != 0 ? options.seed : std::random_device{}();
     fmt::print("{} {}: capabilities at work on {} (seed {})\n", bold("keyway demo"), KEYWAY_VERSION,
@@ -94,6 +103,7 @@ int direct(Session& session, const DirectorOptions& options) {
     Report report;
     {
         Scenario scenario(stage, input, seed, options.pings, report);
+        scenario.pull_cable_by(options.cable);
         scenario.play();
     }
     if (report.failed()) {
@@ -116,6 +126,11 @@ void add_demo_command(CLI::App& app, Session& session) {
         ->capture_default_str();
     command->add_option("--seed", options->seed, "Seed of what is done at random; it is printed");
     command->add_flag("--one-user", options->one_user, "Run all processes as this user, even if root");
+    command->add_option("--engine", options->engine, "What judges messages before the software does")
+        ->check(CLI::IsMember(daemon::engine_names()))
+        ->capture_default_str();
+    command->add_option("--cable", options->cable, "Command that pulls the board's cable, half-way")
+        ->type_name("COMMAND");
     command->callback([&session, options] { session.exit = demo::direct(session, *options); });
     command->footer("Everything runs in a temporary folder. The last line is `demo: N passed, 0 failed`.");
 
@@ -124,6 +139,7 @@ void add_demo_command(CLI::App& app, Session& session) {
     hidden->add_option("ROLE", role->name)->required();
     hidden->add_option("--folder", role->folder)->required();
     hidden->add_option("--uid", role->uid);
+    hidden->add_option("--engine", role->engine.name);
     hidden->callback([&session, role] { session.exit = demo::play_role(*role); });
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 
+#include "daemon/engines.hpp"
 #include "tool/demo_stage.hpp"
 
 namespace keyway::tool::demo {
@@ -25,7 +26,8 @@ struct Pong {
 };
 static_assert(sizeof(Pong) == 64);
 
-int play_router(const Channel& director, const std::filesystem::path& folder);
+int play_router(const Channel& director, const std::filesystem::path& folder,
+                const daemon::EngineChoice& engine);
 int play_service(const Channel& director, const std::string& socket);
 /// Caller, sender, intruder and victim: one program. What each may do is the router's business, not its own.
 int play_client(const Channel& director, const std::string& socket);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <cstdlib>
 
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -88,6 +89,7 @@ void Scenario::play() {
     expiry();
     caller_dies();
     service_dies();
+    board();
     latency();
     partners();
     publish_subscribe();
@@ -327,6 +329,33 @@ void Scenario::service_dies() {
     report_.check(calls.ok() && totals_of(caller_->ask("call totals")) == truth_,
                   "with a new one it counts all files again",
                   calls.ok() ? fmt::format("{} calls", calls.number(0)) : calls.outcome);
+}
+
+// What judged beside the software, by the router's own counters.
+void Scenario::board() {
+    if (stage_.engine() == "software") {
+        return;
+    }
+    report_.heading("The engine");
+    const auto engine = [&] {
+        const auto text = administrator_->list();
+        return text ? nlohmann::json::parse(*text).at("router").at("engine") : nlohmann::json();
+    };
+    const auto before = engine();
+    report_.check(before.value("name", "") == stage_.engine() && before.value("judged", 0U) != 0,
+                  "it has judged messages",
+                  fmt::format("{}: {}", before.value("name", ""), before.value("judged", 0U)));
+    report_.check_equal("where the software would have judged otherwise",
+                        std::to_string(before.value("differences", 1U)), "0");
+    if (cable_.empty()) {
+        return;
+    }
+    report_.check(std::system(cable_.c_str()) == 0, "its cable is pulled", "gone");
+    const Answer calls = pass_on(*caller_, "count");
+    report_.check(calls.ok() && totals_of(caller_->ask("call totals")) == truth_,
+                  "service and caller carry on, and count right",
+                  calls.ok() ? fmt::format("{} calls", calls.number(0)) : calls.outcome);
+    report_.check_equal("who judges from here on", engine().value("name", ""), "software");
 }
 
 void Scenario::latency() {

@@ -15,6 +15,8 @@ class Scenario {
   public:
     Scenario(const Stage& stage, const Input& input, std::uint64_t seed, std::uint64_t pings, Report& report);
 
+    /// For the router's board: a command that pulls its cable, and returns when the kernel has seen that.
+    void pull_cable_by(std::string command) { cable_ = std::move(command); }
     /// All of it, in this order.
     void play();
 
@@ -27,6 +29,7 @@ class Scenario {
     void expiry();
     void caller_dies();
     void service_dies();
+    void board();
     void latency();
     void counters();
     void end();
@@ -54,6 +57,7 @@ class Scenario {
     [[nodiscard]] bool is_listed(std::uint32_t process);
 
     const Stage& stage_;
+    std::string cable_;
     const Input& input_;
     Totals truth_;
     std::uint64_t seed_;

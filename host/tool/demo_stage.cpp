@@ -199,7 +199,7 @@ std::string_view name_of(Role role) {
     return kNames[static_cast<std::size_t>(role)];
 }
 
-Stage::Stage(bool one_user) {
+Stage::Stage(bool one_user, std::string engine) : engine_(std::move(engine)) {
     std::string pattern = std::filesystem::temp_directory_path() / "keyway-demo-XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) {
         give_up("can't make a temporary folder");
@@ -232,6 +232,9 @@ Actor Stage::start(Role role) const {
     const UniqueFd theirs(pair[1]);
 
     std::vector<std::string> words = {"keyway", "demo-role", std::string(name_of(role)), "--folder", folder_};
+    if (role == Role::kRouter) {
+        words.insert(words.end(), {"--engine", engine_});
+    }
     if (first_uid_) {
         words.insert(words.end(), {"--uid", std::to_string(uid_of(role))});
     }

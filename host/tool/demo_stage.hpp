@@ -101,13 +101,14 @@ inline constexpr Role kRoles[] = {Role::kRouter, Role::kService,  Role::kCaller,
 
 class Stage {
   public:
-    /// `one_user`: don't even try to run the roles as different users.
-    explicit Stage(bool one_user);
+    /// `one_user`: don't even try to run the roles as different users. `engine`: the router's.
+    explicit Stage(bool one_user, std::string engine = "software");
     Stage(const Stage&) = delete;
     Stage& operator=(const Stage&) = delete;
     /// Removes the folder.
     ~Stage();
 
+    [[nodiscard]] const std::string& engine() const { return engine_; }
     [[nodiscard]] bool users_are_separate() const { return first_uid_.has_value(); }
     [[nodiscard]] uid_t uid_of(Role role) const;
     [[nodiscard]] std::string socket() const { return folder_ / "router.sock"; }
@@ -121,6 +122,7 @@ class Stage {
     [[nodiscard]] Actor start(Role role) const;
 
   private:
+    std::string engine_;
     std::filesystem::path folder_;
     std::optional<uid_t> first_uid_;
 };

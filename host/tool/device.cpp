@@ -10,14 +10,11 @@
 #include "driver/board.hpp"
 #include "driver/firmware_image.hpp"
 #include "driver/libusb_bus.hpp"
+#include "tool/device.hpp"
 #include "tool/session.hpp"
 #include "tool/text.hpp"
 
 namespace keyway::tool {
-
-namespace {
-
-using nlohmann::json;
 
 std::optional<std::string> content_of(Session& session, const std::string& path) {
     constexpr std::size_t kMost = std::size_t{8} << 20U;
@@ -32,14 +29,22 @@ std::optional<std::string> content_of(Session& session, const std::string& path)
     return bytes;
 }
 
-// As Session::fail, with what is meant by several boards.
-void fail(Session& session, const Error& error, std::string_view doing) {
+void fail_device(Session& session, const Error& error, std::string_view doing) {
     if (error == Status::kBadArgument) {
         return session.fail_usage(
             "several boards are plugged in; name one of `keyway device ls`, by serial number or place");
     }
     session.fail(error, doing);
 }
+
+void add_board_option(CLI::App& command, std::string& serial) {
+    command.add_option("BOARD", serial,
+                       "Its serial number or place; may be left out when there is one board");
+}
+
+namespace {
+
+using nlohmann::json;
 
 std::string version_of(const LinkIdentity& identity) {
     return fmt::format("{}.{}", identity.major(), identity.minor());
@@ -144,11 +149,11 @@ void show_device(Session& session, const std::string& serial) {
     device::LibusbBus usb;
     const auto found = device::find_board(usb, {.serial = serial});
     if (!found) {
-        return fail(session, found.error(), "looking for the board");
+        return fail_device(session, found.error(), "looking for the board");
     }
     const auto opened = device::open_board(usb, {.serial = serial});
     if (!opened) {
-        return fail(session, opened.error(), fmt::format("opening the board at {}", found->place));
+        return fail_device(session, opened.error(), fmt::format("opening the board at {}", found->place));
     }
     const Shown shown = [&] {
         Shown made{.found = *found, .state = "ready", .identity = {}, .status = {}, .statistics = {}};
@@ -205,7 +210,7 @@ void load_device(Session& session, const Files& files) {
         device::load_board(usb, {.serial = files.serial},
                            {.firmware = firmware, .bitstream = std::as_bytes(std::span(bitstream))});
     if (!loaded) {
-        return fail(session, loaded.error(), "loading the board");
+        return fail_device(session, loaded.error(), "loading the board");
     }
     if (session.json) {
         return Session::print({{"place", loaded->found.place},
@@ -222,7 +227,7 @@ void reset_device(Session& session, const std::string& serial, bool fpga) {
     device::LibusbBus usb;
     auto opened = device::open_board(usb, {.serial = serial});
     if (!opened) {
-        return fail(session, opened.error(), "opening the board");
+        return fail_device(session, opened.error(), "opening the board");
     }
     if (const auto done = device::reset_board(**opened, fpga); !done) {
         return session.fail(done.error(), "resetting the board");
@@ -234,11 +239,6 @@ void reset_device(Session& session, const std::string& serial, bool fpga) {
 void add_device_commands(CLI::App& app, Session& session) {
     CLI::App* command = app.add_subcommand("device", "Boards that the hardware router runs on");
     command->require_subcommand(1);
-    const auto with_serial = [](CLI::App& sub, std::string& serial) {
-        sub.add_option("BOARD", serial,
-                       "Its serial number or place; may be left out when there is one board");
-    };
-
     CLI::App* ls = command->add_subcommand("ls", "List boards and blank chips");
     ls->add_flag("--json", session.json, "JSON for programs");
     ls->callback([&session] { list_devices(session); });
@@ -246,13 +246,13 @@ void add_device_commands(CLI::App& app, Session& session) {
     CLI::App* info = command->add_subcommand("info", "Show what a board is and what it counted");
     info->add_flag("--json", session.json, "JSON for programs");
     const auto shown = std::make_shared<std::string>();
-    with_serial(*info, *shown);
+    add_board_option(*info, *shown);
     info->callback([&session, shown] { show_device(session, *shown); });
 
     CLI::App* load = command->add_subcommand("load", "Load firmware and bitstream into a board");
     load->add_flag("--json", session.json, "JSON for programs");
     const auto files = std::make_shared<Files>();
-    with_serial(*load, files->serial);
+    add_board_option(*load, files->serial);
     load->add_option("--firmware", files->firmware,
                      "Intel HEX, in place of the firmware that this program carries");
     load->add_option("--bitstream", files->bitstream, "For the FPGA; without it the FPGA stays as it is");
@@ -261,9 +261,10 @@ void add_device_commands(CLI::App& app, Session& session) {
     CLI::App* reset = command->add_subcommand("reset", "Empty a board's FIFOs and end halts");
     const auto which = std::make_shared<std::string>();
     const auto fpga = std::make_shared<bool>(false);
-    with_serial(*reset, *which);
+    add_board_option(*reset, *which);
     reset->add_flag("--fpga", *fpga, "Empty the FPGA, too");
     reset->callback([&session, which, fpga] { reset_device(session, *which, *fpga); });
+    add_device_frame_commands(*command, session);
     command->footer(
         "Needs the right to open the board: the udev rule of keywayd gives it to the group keyway.\n"
         "Nothing on the board is kept without power: after plugging it in, load it.");

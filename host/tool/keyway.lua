@@ -1,5 +1,5 @@
 -- Generated from protocol/keyway.toml by protocol/generate.py: edit those, not this.
--- A dissector for what `keyway trace --format pcapng` writes:
+-- A dissector for what `keyway trace --format pcapng` and `keyway device record` write:
 --     wireshark -X lua_script:keyway.lua FILE
 
 local keyway = Proto("keyway", "Keyway message")
@@ -133,3 +133,116 @@ function keyway.dissector(buffer, pinfo, tree)
 end
 
 DissectorTable.get("wtap_encap"):add(wtap.USER0, keyway)
+
+local board = Proto("keyway_board", "Keyway board frame")
+
+local board_names = {
+    frame_kind = {[1] = "credit", [2] = "hello", [3] = "message", [4] = "delivery", [5] = "event", [6] = "fill", [7] = "invalidate", [8] = "write", [9] = "read", [10] = "acknowledge"},
+    kind = {[1] = "endpoint", [2] = "topic", [3] = "reply", [4] = "region", [5] = "qubit", [6] = "process", [7] = "device", [8] = "observer", [9] = "channel"},
+    link_role = {[1] = "host", [2] = "firmware", [3] = "fpga"},
+    type = {[1] = "control", [2] = "data", [3] = "quantum", [4] = "capability", [5] = "event"},
+    verdict = {[0] = "delivered", [1] = "malformed", [2] = "spoofed", [3] = "no_such_capability", [4] = "expired", [5] = "wrong_object", [6] = "insufficient_rights", [7] = "no_such_carried", [8] = "carried_expired", [9] = "linearity", [10] = "not_grantable", [11] = "amplified", [12] = "full", [13] = "table_full", [14] = "miss", [15] = "timed_out", [16] = "decohered", [17] = "closed"},
+}
+local b = {}
+-- Of each structure: field, offset and bytes.
+local board_parts = {
+    frame = {bytes = 8, {"frame_kind", 0, 1}, {"frame_epoch", 1, 1}, {"frame_sequence", 2, 2}, {"frame_grant", 4, 2}, {"frame_length", 6, 2}},
+    link_identity = {bytes = 24, {"link_identity_magic", 0, 4}, {"link_identity_major", 4, 2}, {"link_identity_minor", 6, 2}, {"link_identity_build_hash", 8, 8}, {"link_identity_role", 16, 1}, {"link_identity_window", 17, 1}, {"link_identity_body", 18, 2}, {"link_identity_session", 20, 4}},
+    link_delivery = {bytes = 8, {"link_delivery_destination", 0, 1}},
+    link_event = {bytes = 24, {"link_event_verdict", 0, 1}, {"link_event_port", 1, 1}, {"link_event_tick", 2, 2}, {"link_event_sender", 4, 2}, {"link_event_receiver", 6, 2}, {"link_event_capability", 8, 4}, {"link_event_carried", 12, 4}, {"link_event_sequence", 16, 4}},
+    link_access = {bytes = 8, {"link_access_offset", 0, 2}, {"link_access_value", 4, 4}},
+    link_acknowledge = {bytes = 8, {"link_acknowledge_sequence", 0, 2}, {"link_acknowledge_outcome", 2, 1}, {"link_acknowledge_value", 4, 4}},
+    header = {bytes = 32, {"header_version", 0, 1}, {"header_type", 0, 1}, {"header_priority", 1, 1}, {"header_flags", 1, 1}, {"header_length", 2, 2}, {"header_sender", 4, 4}, {"header_receiver", 8, 4}, {"header_capability", 12, 4}, {"header_carried", 16, 4}, {"header_sequence", 20, 4}, {"header_timestamp", 24, 8}},
+    entry = {bytes = 16, {"entry_generation", 0, 2}, {"entry_flags", 1, 1}, {"entry_rights", 2, 1}, {"entry_kind", 3, 1}, {"entry_owner", 4, 2}, {"entry_object", 6, 2}, {"entry_badge", 8, 4}, {"entry_expiry", 12, 4}},
+}
+local board_bodies = {
+    [2] = {"link_identity"},
+    [3] = {"header"},
+    [4] = {"link_delivery", "header"},
+    [5] = {"link_event"},
+    [6] = {"link_access", "entry"},
+    [7] = {"link_access"},
+    [8] = {"link_access"},
+    [9] = {"link_access"},
+    [10] = {"link_acknowledge"},
+}
+b.frame_kind = ProtoField.uint8("keyway.board.frame.kind", "kind", base.DEC, board_names.frame_kind)
+b.frame_epoch = ProtoField.uint8("keyway.board.frame.epoch", "epoch", base.DEC, nil)
+b.frame_sequence = ProtoField.uint16("keyway.board.frame.sequence", "sequence", base.DEC, nil)
+b.frame_grant = ProtoField.uint16("keyway.board.frame.grant", "grant", base.DEC, nil)
+b.frame_length = ProtoField.uint16("keyway.board.frame.length", "length", base.DEC, nil)
+b.link_identity_magic = ProtoField.uint32("keyway.board.link_identity.magic", "magic", base.DEC, nil)
+b.link_identity_major = ProtoField.uint16("keyway.board.link_identity.major", "major", base.DEC, nil)
+b.link_identity_minor = ProtoField.uint16("keyway.board.link_identity.minor", "minor", base.DEC, nil)
+b.link_identity_build_hash = ProtoField.uint64("keyway.board.link_identity.build_hash", "build_hash", base.DEC, nil)
+b.link_identity_role = ProtoField.uint8("keyway.board.link_identity.role", "role", base.DEC, board_names.link_role)
+b.link_identity_window = ProtoField.uint8("keyway.board.link_identity.window", "window", base.DEC, nil)
+b.link_identity_body = ProtoField.uint16("keyway.board.link_identity.body", "body", base.DEC, nil)
+b.link_identity_session = ProtoField.uint32("keyway.board.link_identity.session", "session", base.DEC, nil)
+b.link_delivery_destination = ProtoField.uint8("keyway.board.link_delivery.destination", "destination", base.DEC, nil)
+b.link_event_verdict = ProtoField.uint8("keyway.board.link_event.verdict", "verdict", base.DEC, board_names.verdict)
+b.link_event_port = ProtoField.uint8("keyway.board.link_event.port", "port", base.DEC, nil)
+b.link_event_tick = ProtoField.uint16("keyway.board.link_event.tick", "tick", base.DEC, nil)
+b.link_event_sender = ProtoField.uint16("keyway.board.link_event.sender", "sender", base.DEC, nil)
+b.link_event_receiver = ProtoField.uint16("keyway.board.link_event.receiver", "receiver", base.DEC, nil)
+b.link_event_capability = ProtoField.uint32("keyway.board.link_event.capability", "capability", base.DEC, nil)
+b.link_event_carried = ProtoField.uint32("keyway.board.link_event.carried", "carried", base.DEC, nil)
+b.link_event_sequence = ProtoField.uint32("keyway.board.link_event.sequence", "sequence", base.DEC, nil)
+b.link_access_offset = ProtoField.uint16("keyway.board.link_access.offset", "offset", base.DEC, nil, 0xFFF)
+b.link_access_value = ProtoField.uint32("keyway.board.link_access.value", "value", base.DEC, nil)
+b.link_acknowledge_sequence = ProtoField.uint16("keyway.board.link_acknowledge.sequence", "sequence", base.DEC, nil)
+b.link_acknowledge_outcome = ProtoField.uint8("keyway.board.link_acknowledge.outcome", "outcome", base.DEC, nil)
+b.link_acknowledge_value = ProtoField.uint32("keyway.board.link_acknowledge.value", "value", base.DEC, nil)
+b.header_version = ProtoField.uint8("keyway.board.header.version", "version", base.DEC, nil, 0xF)
+b.header_type = ProtoField.uint8("keyway.board.header.type", "type", base.DEC, board_names.type, 0xF0)
+b.header_priority = ProtoField.uint8("keyway.board.header.priority", "priority", base.DEC, nil, 0x3)
+b.header_flags = ProtoField.uint8("keyway.board.header.flags", "flags", base.DEC, nil, 0xFC)
+b.header_length = ProtoField.uint16("keyway.board.header.length", "length", base.DEC, nil)
+b.header_sender = ProtoField.uint32("keyway.board.header.sender", "sender", base.DEC, nil)
+b.header_receiver = ProtoField.uint32("keyway.board.header.receiver", "receiver", base.DEC, nil)
+b.header_capability = ProtoField.uint32("keyway.board.header.capability", "capability", base.DEC, nil)
+b.header_carried = ProtoField.uint32("keyway.board.header.carried", "carried", base.DEC, nil)
+b.header_sequence = ProtoField.uint32("keyway.board.header.sequence", "sequence", base.DEC, nil)
+b.header_timestamp = ProtoField.uint64("keyway.board.header.timestamp", "timestamp", base.DEC, nil)
+b.entry_generation = ProtoField.uint16("keyway.board.entry.generation", "generation", base.DEC, nil, 0xFFF)
+b.entry_flags = ProtoField.uint8("keyway.board.entry.flags", "flags", base.DEC, nil, 0xF0)
+b.entry_rights = ProtoField.uint8("keyway.board.entry.rights", "rights", base.DEC, nil)
+b.entry_kind = ProtoField.uint8("keyway.board.entry.kind", "kind", base.DEC, board_names.kind, 0xF)
+b.entry_owner = ProtoField.uint16("keyway.board.entry.owner", "owner", base.DEC, nil)
+b.entry_object = ProtoField.uint16("keyway.board.entry.object", "object", base.DEC, nil)
+b.entry_badge = ProtoField.uint32("keyway.board.entry.badge", "badge", base.DEC, nil)
+b.entry_expiry = ProtoField.uint32("keyway.board.entry.expiry", "expiry", base.DEC, nil)
+b.rest = ProtoField.bytes("keyway.board.rest", "rest")
+board.fields = b
+
+function board.dissector(buffer, pinfo, tree)
+    local at = 0
+    local root = tree:add(board, buffer())
+    local function add(name)
+        local part = board_parts[name]
+        if buffer:len() - at < part.bytes then return false end
+        local items = root:add(board, buffer(at, part.bytes), name)
+        for _, field in ipairs(part) do
+            items:add_le(b[field[1]], buffer(at + field[2], field[3]))
+        end
+        at = at + part.bytes
+        return true
+    end
+    if not add("frame") then return 0 end
+    pinfo.cols.protocol = "Keyway board"
+    local kind = buffer(0, 1):uint()
+    local info = string.format("%s %d, grant %d", board_names.frame_kind[kind] or kind, buffer(2, 2):le_uint(),
+                               buffer(4, 2):le_uint())
+    for _, name in ipairs(board_bodies[kind] or {}) do
+        if not add(name) then break end
+    end
+    if kind == 5 and buffer:len() > 8 then
+        local verdict = buffer(8, 1):uint()
+        info = info .. ": " .. (board_names.verdict[verdict] or verdict)
+    end
+    if buffer:len() > at then root:add(b.rest, buffer(at)) end
+    pinfo.cols.info = info
+    return buffer:len()
+end
+
+DissectorTable.get("wtap_encap"):add(wtap.USER1, board)

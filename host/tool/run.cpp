@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "daemon/engine_options.hpp"
 #include "daemon/engines.hpp"
 #include "daemon/log.hpp"
 #include "daemon/serve.hpp"
@@ -19,7 +20,7 @@ struct RunOptions {
     std::string policy;
     std::uint32_t slots = 65536;
     std::uint32_t spin_us = 50;
-    std::string engine = "auto";
+    daemon::EngineChoice engine;
     bool cross_check = false;
 };
 
@@ -84,10 +85,7 @@ void add_run_command(CLI::App& app, Session& session) {
     command->add_option("--slots", options->slots, "Capabilities that the table can hold")
         ->check(CLI::Range(2U, limit::kSlots))
         ->capture_default_str();
-    command->add_option("--engine", options->engine, "What judges messages before the software does")
-        ->check(CLI::IsMember(daemon::engine_names()))
-        ->capture_default_str();
-    command->add_flag("--cross-check", options->cross_check, "Compare each verdict with the software's");
+    daemon::add_engine_options(*command, options->engine, options->cross_check);
     command->add_option("--spin-us", options->spin_us, "Microseconds to look for messages before sleeping")
         ->check(CLI::Range(0U, 60'000'000U))
         ->capture_default_str();

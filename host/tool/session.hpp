@@ -58,9 +58,10 @@ void add_trace_command(CLI::App& app, Session& session);       // trace.cpp: tra
 void add_why_command(CLI::App& app, Session& session);         // explain.cpp: why
 void add_graph_command(CLI::App& app, Session& session);       // graph.cpp: graph
 void add_authority_commands(CLI::App& app, Session& session);  // authority.cpp: grant, revoke
-void add_device_commands(CLI::App& app, Session& session);     // device.cpp: device ls, info, load, reset
-void add_demo_command(CLI::App& app, Session& session);        // demo.cpp: demo
-void add_audit_commands(CLI::App& app, Session& session);      // audit.cpp: audit show, verify, why
+void add_device_commands(CLI::App& app,
+                         Session& session);              // device.cpp: device ls, info, load, reset, test...
+void add_demo_command(CLI::App& app, Session& session);  // demo.cpp: demo
+void add_audit_commands(CLI::App& app, Session& session);  // audit.cpp: audit show, verify, why
 
 // --- option types ---
 

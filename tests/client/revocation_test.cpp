@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/client/router_fixture.hpp"
+#include "tests/run_length.hpp"
 
 using namespace std::chrono_literals;
 
@@ -18,9 +19,9 @@ namespace keyway::test {
 namespace {
 
 #ifdef KEYWAY_SANITIZED
-constexpr std::uint64_t kMessages = KEYWAY_REVOCATION_MESSAGES / 20;
+constexpr std::uint64_t kShare = 20;
 #else
-constexpr std::uint64_t kMessages = KEYWAY_REVOCATION_MESSAGES;
+constexpr std::uint64_t kShare = 1;
 #endif
 constexpr std::uint32_t kOwnBadge = 0;  ///< of the owner's markers
 
@@ -31,7 +32,7 @@ std::uint64_t seed_of_this_run() {
 
 }  // namespace
 
-class KEYWAY_REVOCATION_TEST : public RouterFixture {
+class Revocation : public RouterFixture {
   protected:
     static constexpr std::size_t kSenders = 2;
 
@@ -83,7 +84,8 @@ class KEYWAY_REVOCATION_TEST : public RouterFixture {
     std::atomic<bool> stop_{false};
 };
 
-TEST_F(KEYWAY_REVOCATION_TEST, nothing_revoked_is_delivered_later_however_senders_hurry) {
+TEST_F(Revocation, nothing_revoked_is_delivered_later_however_senders_hurry) {
+    const auto messages = ordinary_or_long<std::uint64_t>(300'000, 10'000'000) / kShare;
     const std::uint64_t seed = seed_of_this_run();
     std::printf("KEYWAY_SEED=%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);
@@ -131,7 +133,7 @@ TEST_F(KEYWAY_REVOCATION_TEST, nothing_revoked_is_delivered_later_however_sender
     std::uint64_t revocations = 0;
     std::uint64_t seen = 0;
     // On a busy machine more pass between two revocations.
-    while (delivered < kMessages || revocations < kMessages / 5000) {
+    while (delivered < messages || revocations < messages / 5000) {
         while (given.size() < 6) {
             const std::uint32_t badge = next_badge++;
             auto gift = owner.give(vault.capability, to_sender[random() % kSenders],

@@ -11,6 +11,7 @@
 
 #include "tests/client/router_fixture.hpp"
 #include "tests/router/engine_stage.hpp"
+#include "tests/run_length.hpp"
 
 using namespace std::chrono_literals;
 
@@ -39,7 +40,8 @@ TEST(SimulatedEngine, agrees_with_the_core_on_random_traffic) {
     std::vector<Held> held;
     std::uint64_t sent = 0;
     std::uint64_t refused = 0;
-    while (sent + refused < KEYWAY_ENGINE_MESSAGES) {
+    const auto messages = ordinary_or_long<std::uint64_t>(100'000, 10'000'000);
+    while (sent + refused < messages) {
         const std::size_t from = dice() % processes.size();
         if (held.size() < 40 || one_in(50)) {
             const std::size_t to = dice() % processes.size();

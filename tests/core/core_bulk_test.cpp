@@ -6,15 +6,16 @@
 #include <iterator>
 #include <random>
 
+#include "tests/run_length.hpp"
 #include "twins.hpp"
 
 namespace keyway::core {
 namespace {
 
 #ifdef KEYWAY_SANITIZED
-constexpr std::uint64_t kMessages = KEYWAY_BULK_MESSAGES / 10;
+constexpr std::uint64_t kShare = 10;
 #else
-constexpr std::uint64_t kMessages = KEYWAY_BULK_MESSAGES;
+constexpr std::uint64_t kShare = 1;
 #endif
 
 std::uint64_t seed_of_this_run() {
@@ -22,7 +23,8 @@ std::uint64_t seed_of_this_run() {
     return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
 }
 
-TEST(KEYWAY_BULK_TEST, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessages) {
+TEST(CoreBulkTest, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessages) {
+    const auto messages = test::ordinary_or_long<std::uint64_t>(2'000'000, 20'000'000) / kShare;
     const std::uint64_t seed = seed_of_this_run();
     std::printf("KEYWAY_SEED=%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);
@@ -35,7 +37,7 @@ TEST(KEYWAY_BULK_TEST, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessag
         {.slots = 150, .ids = 40, .depth = 8, .process_limit = 60, .user_limit = 90},  // deep derivations
     };
     std::uint64_t steps = 0;
-    for (std::size_t world = 0; tally.messages < kMessages; ++world) {
+    for (std::size_t world = 0; tally.messages < messages; ++world) {
         const Geometry& geometry = geometries[world % std::size(geometries)];
         Twins sut(geometry, tally);
         try {
@@ -59,7 +61,7 @@ TEST(KEYWAY_BULK_TEST, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessag
         const std::string_view name = name_of(Verdict{static_cast<std::uint8_t>(verdict)});
         std::printf("%10llu %.*s\n", static_cast<unsigned long long>(tally.verdicts[verdict]),
                     static_cast<int>(name.size()), name.data());
-        EXPECT_GE(tally.verdicts[verdict], kMessages / 1000) << name;
+        EXPECT_GE(tally.verdicts[verdict], messages / 1000) << name;
     }
     for (std::size_t verdict = static_cast<std::size_t>(Verdict::kMiss); verdict < tally.verdicts.size();
          ++verdict) {
@@ -73,16 +75,16 @@ TEST(KEYWAY_BULK_TEST, TheCoreDoesWhatTheNaiveModelDoesForMillionsOfRandomMessag
         static_cast<unsigned long long>(tally.events), static_cast<unsigned long long>(tally.one_shots),
         static_cast<unsigned long long>(tally.generation_wraps),
         static_cast<unsigned long long>(tally.deaths));
-    EXPECT_GE(tally.verdicts[0], kMessages / 10);
-    EXPECT_GE(tally.calls, kMessages / 200);
-    EXPECT_GE(tally.replies, kMessages / 500);
-    EXPECT_GE(tally.derived, kMessages / 500);
-    EXPECT_GE(tally.moved, kMessages / 500);
-    EXPECT_GE(tally.events, kMessages / 4000);
-    EXPECT_GE(tally.one_shots, kMessages / 500);
-    EXPECT_GE(tally.uses, kMessages / 5000);
-    EXPECT_GE(tally.deaths, kMessages / 2000);
-    EXPECT_GE(tally.generation_wraps, kMessages / 100'000);
+    EXPECT_GE(tally.verdicts[0], messages / 10);
+    EXPECT_GE(tally.calls, messages / 200);
+    EXPECT_GE(tally.replies, messages / 500);
+    EXPECT_GE(tally.derived, messages / 500);
+    EXPECT_GE(tally.moved, messages / 500);
+    EXPECT_GE(tally.events, messages / 4000);
+    EXPECT_GE(tally.one_shots, messages / 500);
+    EXPECT_GE(tally.uses, messages / 5000);
+    EXPECT_GE(tally.deaths, messages / 2000);
+    EXPECT_GE(tally.generation_wraps, messages / 100'000);
 }
 
 }  // namespace

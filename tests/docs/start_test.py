@@ -20,6 +20,7 @@ import tempfile
 import threading
 
 PATIENCE = 60  # seconds for a line that should come
+PATIENCE_TO_INSTALL = 900  # a compiler comes too, from wherever packages come from
 BLOCK = re.compile(r"^```(\w+)?( install)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SAVE = re.compile(r"^<!-- include \S+ as (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -43,7 +44,7 @@ class Shell:
             self.lines.put(line.rstrip("\n"))
         self.lines.put(None)
 
-    def type(self, command: str, expected: list[str]) -> list[str]:
+    def type(self, command: str, expected: list[str], patience: int = PATIENCE) -> list[str]:
         """Faults: lines that did not come, or came and do not stand there. Order counts within neither."""
         self.count += 1
         mark = f"--- {self.count} ---"
@@ -55,7 +56,7 @@ class Shell:
         marked = False
         while left or not marked:
             try:
-                line = self.lines.get(timeout=PATIENCE)
+                line = self.lines.get(timeout=patience)
             except queue.Empty:
                 line = None
             if line is None:
@@ -106,7 +107,7 @@ def main() -> int:
                     commands += 1
                     if match[2]:
                         command += " >install.log 2>&1 || cat install.log"
-                    faults = shell.type(command, expected)
+                    faults = shell.type(command, expected, PATIENCE_TO_INSTALL if match[2] else PATIENCE)
                     if faults:
                         print("\n".join(faults))
                         return 1

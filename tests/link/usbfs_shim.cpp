@@ -34,11 +34,6 @@ std::string hex_of(std::span<const std::byte> bytes) {
     return text;
 }
 
-// Device and configuration of a chip without firmware.
-constexpr std::array<unsigned, 36> kBlank{18, 1,    0,  2, 0xFF, 0xFF, 0xFF, 64, 0xB4, 0x04, 0x13, 0x86,
-                                          0,  0,    0,  0, 0,    1,    9,    2,  18,   0,    1,    1,
-                                          0,  0x80, 50, 9, 4,    0,    0,    0,  0xFF, 0xFF, 0xFF, 0};
-
 void fill(int fd) {
     const std::array<char, 4096> bytes{};
     while (::write(fd, bytes.data(), bytes.size()) > 0) {
@@ -67,14 +62,9 @@ void UsbfsShim::appear() {
     ++number_;
     generation_ = board_.generation();
     std::vector<std::byte> descriptors;
-    if (board_.power() == sim::SimulatedBoard::Power::kBlank) {
-        std::ranges::transform(kBlank, std::back_inserter(descriptors),
-                               [](unsigned v) { return static_cast<std::byte>(v); });
-    } else {
-        for (const std::uint8_t type : {std::uint8_t{1}, std::uint8_t{2}}) {
-            const auto got = board_.usb_control({0x80, 6, 0, type, 0, 0, 255, 0}, {});
-            descriptors.insert(descriptors.end(), got->begin(), got->end());
-        }
+    for (const std::uint8_t type : {std::uint8_t{1}, std::uint8_t{2}}) {
+        const auto got = board_.usb_control({0x80, 6, 0, type, 0, 0, 255, 0}, {});
+        descriptors.insert(descriptors.end(), got->begin(), got->end());
     }
     std::array<char, 8> number{};
     std::snprintf(number.data(), number.size(), "%03u", number_);

@@ -15,6 +15,7 @@
 
 #include "crash_stage.hpp"
 #include "keyway/deadline.hpp"
+#include "tests/run_length.hpp"
 
 using namespace std::chrono_literals;
 
@@ -75,9 +76,9 @@ std::string holder_by_all_accounts(Stage& stage) {
 
 }  // namespace
 
-class KEYWAY_CRASH_TEST : public ::testing::Test {};
+class HandOff : public ::testing::Test {};
 
-TEST_F(KEYWAY_CRASH_TEST, leaves_one_holder_wherever_a_process_is_killed) {
+TEST_F(HandOff, leaves_one_holder_wherever_a_process_is_killed) {
     for (const Step& step : kSteps) {
         SCOPED_TRACE(step.label);
         Stage stage(step.label);
@@ -97,7 +98,7 @@ TEST_F(KEYWAY_CRASH_TEST, leaves_one_holder_wherever_a_process_is_killed) {
     }
 }
 
-TEST_F(KEYWAY_CRASH_TEST, visits_every_crash_point_that_the_product_has) {
+TEST_F(HandOff, visits_every_crash_point_that_the_product_has) {
     std::set<std::string> in_product;
     const std::regex use("KEYWAY_CRASH_POINT\\(\"((sender|receiver|router|ledger)\\.[a-z]+)\"\\);");
     for (const auto& file : std::filesystem::recursive_directory_iterator(KEYWAY_HOST_SOURCES)) {
@@ -118,7 +119,7 @@ TEST_F(KEYWAY_CRASH_TEST, visits_every_crash_point_that_the_product_has) {
     EXPECT_EQ(in_product, visited);
 }
 
-TEST_F(KEYWAY_CRASH_TEST, a_sender_that_keeps_it_over_the_routers_death_keeps_the_state) {
+TEST_F(HandOff, a_sender_that_keeps_it_over_the_routers_death_keeps_the_state) {
     Stage stage("router.taken");
     stage.sender.tell("go");
     ASSERT_TRUE(stage.router.was_killed());
@@ -128,13 +129,14 @@ TEST_F(KEYWAY_CRASH_TEST, a_sender_that_keeps_it_over_the_routers_death_keeps_th
 }
 
 // Not only at the labelled points: somewhere.
-TEST_F(KEYWAY_CRASH_TEST, leaves_one_holder_whenever_a_process_is_killed) {
+TEST_F(HandOff, leaves_one_holder_whenever_a_process_is_killed) {
     const char* given = std::getenv("KEYWAY_SEED");
     const std::uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
     std::printf("KEYWAY_SEED=%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(stdout);
     std::mt19937_64 random(seed);
-    for (int round = 0; round < KEYWAY_CRASH_ROUNDS; ++round) {
+    const int rounds = ordinary_or_long(15, 1000);
+    for (int round = 0; round < rounds; ++round) {
         SCOPED_TRACE(round);
         Stage stage("");
         Actor* const actors[] = {&stage.router, &stage.sender, &stage.receiver};

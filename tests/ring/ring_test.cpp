@@ -290,5 +290,59 @@ TEST(RingDeathTest, ABugOfTheCallerStopsTheProcess) {
     EXPECT_DEATH(Ring<> sut(576), "bad size");
 }
 
+TEST(Ring, GoesOnInACopyOfItsMemory) {
+    RingMemory before(1024);
+    RingMemory after(1024);
+    Producer<> first(before.control, before.data());
+    Consumer<> reader(before.control, before.data());
+    const auto put = [](Producer<>& producer, std::uint64_t number) {
+        std::byte* body = producer.try_reserve(sizeof number);
+        ASSERT_NE(body, nullptr);
+        std::memcpy(body, &number, sizeof number);
+        producer.commit();
+    };
+    const auto expect = [&](std::uint64_t number) {
+        Record record;
+        ASSERT_EQ(reader.peek(record), Poll::kRecord);
+        std::uint64_t seen = 0;
+        std::memcpy(&seen, record.body.data(), sizeof seen);
+        EXPECT_EQ(seen, number);
+        reader.advance();
+        reader.release();
+    };
+    for (std::uint64_t number = 0; number < 20; ++number) {  // more than a lap
+        put(first, number);
+        expect(number);
+    }
+    put(first, 20);
+    put(first, 21);
+    // A body that was never committed: nobody may take it for a record later.
+    std::byte* half = first.try_reserve(200);
+    ASSERT_NE(half, nullptr);
+    std::memset(half, 0xFF, 200);
+
+    const std::uint64_t end = reader.end();
+    std::memcpy(after.data().data(), before.data().data(), before.data().size());
+    after.control = before.control;
+    reader.move_to(after.control, after.data());
+    Producer<> second(after.control, after.data());
+    ASSERT_TRUE(second.go_on_at(end, after.control.head));
+    EXPECT_EQ(end, first.tail());
+    for (std::uint64_t number = 22; number < 60; ++number) {
+        expect(number - 2);
+        put(second, number);
+    }
+}
+
+TEST(Ring, GoingOnTakesNoImpossiblePlace) {
+    RingMemory memory(1024);
+    Producer<> sut(memory.control, memory.data());
+    EXPECT_FALSE(sut.go_on_at(8, 0));
+    EXPECT_FALSE(sut.go_on_at(64, 8));
+    EXPECT_FALSE(sut.go_on_at(64, 128));
+    EXPECT_FALSE(sut.go_on_at(1024, 0));
+    EXPECT_TRUE(sut.go_on_at(960, 0));
+}
+
 }  // namespace
 }  // namespace keyway::ring

@@ -52,14 +52,56 @@ class BadInput : public ::testing::Test {
                                           0xFFFFFFFF);
     }
 };
+/// A router whose table's RAM loses bits.
+template <typename Shape>
+class DamagedRow : public BadInput<Shape> {
+  public:
+    static constexpr unsigned kRowBits =
+        145 - Shape::kIndexBits +
+        (Shape::kDualRead ? 0 : 1);                     ///< tag, row, and the live bit where it is beside
+    static constexpr unsigned kLiveBit = kRowBits - 1;  ///< without DualRead
+
+    void flip_authority(unsigned row, unsigned bit) {
+        auto& root = *this->sut.model().rootp;
+        if constexpr (Shape::kDualRead) {
+            flip(root.keyway_router__DOT__u_pipeline__DOT__u_table__DOT__g_two__DOT__u_authority__DOT__mem
+                     [row],
+                 bit);
+        } else {
+            flip(root.keyway_router__DOT__u_pipeline__DOT__u_table__DOT__g_one__DOT__u_both__DOT__mem[row],
+                 bit);
+        }
+    }
+    void flip_carried(unsigned row, unsigned bit) {
+        if constexpr (Shape::kDualRead) {
+            auto& root = *this->sut.model().rootp;
+            flip(root.keyway_router__DOT__u_pipeline__DOT__u_table__DOT__g_two__DOT__u_carried__DOT__mem[row],
+                 bit);
+        } else {
+            flip_authority(row, bit);
+        }
+    }
+    std::uint32_t errors() { return this->sut.read(Ready<Shape>::kTableErrors); }
+
+  private:
+    template <typename Row>
+    static void flip(Row& row, unsigned bit) {
+        row[bit / 32] ^= 1U << (bit % 32);
+    }
+};
 template <typename Shape>
 class BadInputWithPorts : public BadInput<Shape> {};
+template <typename Shape>
+class DamagedLiveBit : public DamagedRow<Shape> {};
 template <typename Shape>
 class BadInputOfOneBeat : public BadInput<Shape> {};
 using AllShapes = ::testing::Types<Wide, Board, Small, Middle>;
 using PortShapes = ::testing::Types<Wide, Small, Middle>;
+using ShapesBeside = ::testing::Types<Board, Middle>;  // live bits in the RAM
 using OneBeatShapes = ::testing::Types<Wide, Small>;
 TYPED_TEST_SUITE(BadInput, AllShapes);
+TYPED_TEST_SUITE(DamagedRow, AllShapes);
+TYPED_TEST_SUITE(DamagedLiveBit, ShapesBeside);
 TYPED_TEST_SUITE(BadInputWithPorts, PortShapes);
 TYPED_TEST_SUITE(BadInputOfOneBeat, OneBeatShapes);
 
@@ -267,7 +309,7 @@ TYPED_TEST(BadInput, WritesToRegistersThatMeanNothingChangeNothing) {
     this->sut.write(R::kPortControl, 2);
     EXPECT_EQ(this->sut.read(R::kPortSender), 0U);
     EXPECT_EQ(this->sut.read(R::kPortStatus), 0U);
-    for (const std::uint32_t nothing : {0x03CU, 0x05CU, 0x074U, 0x090U, 0x1FCU, 0xFFCU}) {
+    for (const std::uint32_t nothing : {0x03CU, 0x074U, 0x090U, 0x1FCU, 0xFFCU}) {
         this->sut.write(nothing, 0xFFFFFFFF);
         EXPECT_EQ(this->sut.read(nothing), 0U) << std::hex << nothing;
     }
@@ -280,6 +322,76 @@ TYPED_TEST(BadInput, WritesToRegistersThatMeanNothingChangeNothing) {
     this->sut.write(0, 0);
     EXPECT_EQ(this->sut.read(0), kMagic);
     this->sut.run(40);
+    this->sut.expect_alive();
+}
+
+TYPED_TEST(DamagedRow, OfAnAuthorityIsAMissAndCountedWhicheverBitItIs) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    for (unsigned bit = 0; bit < this->kRowBits; ++bit) {
+        this->flip_authority(1, bit);
+        ASSERT_EQ(this->sut.ask(R::message(1, 1)), Verdict::kMiss) << bit;
+        this->sut.run(40);
+        this->flip_authority(1, bit);
+        ASSERT_EQ(this->sut.ask(R::message(1, 1)), Verdict::kDelivered) << bit;
+        this->sut.run(40);
+    }
+    EXPECT_EQ(this->errors(), this->kRowBits);
+    EXPECT_EQ(this->counted(Verdict::kMiss), this->kRowBits);
+    this->sut.expect_alive();
+}
+
+TYPED_TEST(DamagedRow, OfACarriedCapabilityIsAMissAndCountedWhicheverBitItIs) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    this->sut.give(2, 1, 0, 0, Kind::kRegion);  // that may not be given away
+    Header header = R::message(1, 1);
+    header.set_carried(R::id(2));
+    for (unsigned bit = 0; bit < this->kRowBits; ++bit) {
+        this->flip_carried(2, bit);
+        ASSERT_EQ(this->sut.ask(header), Verdict::kMiss) << bit;
+        this->sut.run(40);
+        this->flip_carried(2, bit);
+        ASSERT_EQ(this->sut.ask(header), Verdict::kNotGrantable) << bit;
+    }
+    EXPECT_EQ(this->errors(), this->kRowBits);
+    this->sut.expect_alive();
+}
+
+TYPED_TEST(DamagedRow, IsGoodAgainOnceTheHostHasFilledIt) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    this->flip_authority(1, 20);
+    EXPECT_EQ(this->sut.ask(R::message(1, 1)), Verdict::kMiss);
+    this->sut.command(1, 3);  // what the host reads of it is counted too
+    EXPECT_EQ(this->errors(), 2U);
+    this->sut.give(1, 1);
+    this->sut.expect_alive();
+    this->sut.command(1, 3);
+    EXPECT_EQ(this->errors(), 2U);
+}
+
+TYPED_TEST(DamagedRow, ThatNobodyNeedsIsNotCounted) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    this->sut.give(2, 1);
+    this->flip_authority(2, 3);
+    Header malformed = R::message(2, 1);
+    malformed.set_version(0);
+    EXPECT_EQ(this->sut.ask(malformed), Verdict::kMalformed);
+    this->sut.expect_alive();
+    EXPECT_EQ(this->errors(), 0U);
+}
+
+TYPED_TEST(DamagedLiveBit, BringsNoRecalledRowBack) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    this->sut.give(2, 1);
+    this->sut.command(2, 2);
+    this->flip_authority(2, this->kLiveBit);
+    EXPECT_EQ(this->sut.ask(R::message(2, 1)), Verdict::kMiss);
+    EXPECT_EQ(this->errors(), 1U);
+    this->sut.run(100);
     this->sut.expect_alive();
 }
 

@@ -11,33 +11,14 @@
 #include <type_traits>
 #include <vector>
 
+#include "coverage.hpp"
 #include "keyway/protocol.hpp"
+#include "sim/random.hpp"
 #include "verilated.h"
 
 namespace keyway::rtl {
 
-/// xorshift64*: the same numbers on every machine.
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15U | 1) {
-        next();
-        next();
-    }
-    std::uint64_t next() {
-        state_ ^= state_ >> 12;
-        state_ ^= state_ << 25;
-        state_ ^= state_ >> 27;
-        return state_ * 0x2545F4914F6CDD1DU;
-    }
-    std::uint32_t below(std::size_t bound) {
-        return static_cast<std::uint32_t>((next() >> 32) * bound >> 32);
-    }
-    bool one_in(std::uint32_t n) { return below(n) == 0; }
-    bool percent(unsigned share) { return below(100) < share; }
-
-  private:
-    std::uint64_t state_;
-};
+using sim::Random;
 
 // Verilated signals are integers up to 64 bits and arrays of 32-bit words above. These see all of them as
 // bits.
@@ -118,6 +99,9 @@ class Bench {
         model_->rst_ni = 0;
         model_->audit_ready_i = 1;
         for (int i = 0; i < 8; ++i) {
+            if (i == 4) {
+                begin_coverage(*context_);
+            }
             tick();
         }
         model_->rst_ni = 1;
@@ -125,6 +109,7 @@ class Bench {
     }
     ~Bench() {
         model_->final();
+        write_coverage(*context_);
         if constexpr (kShadowed) {
             shadow_->final();
         }
@@ -236,9 +221,10 @@ class Bench {
     static constexpr std::uint32_t kControl = 0x20, kEpoch = 0x24, kTick = 0x28, kPortSelect = 0x2C,
                                    kPortControl = 0x30, kPortSender = 0x34, kPortStatus = 0x38,
                                    kTableIndex = 0x40, kTableData0 = 0x44, kTableCommand = 0x54,
-                                   kTableLive = 0x58, kFreeId = 0x60, kRouteIndex = 0x64, kRouteOwner = 0x68,
-                                   kRouteMask0 = 0x6C, kRouteMask1 = 0x70, kAccepted = 0x80, kRefused = 0x84,
-                                   kMissed = 0x88, kDropped = 0x8C, kVerdicts = 0x100;
+                                   kTableErrors = 0x5C, kTableLive = 0x58, kFreeId = 0x60, kRouteIndex = 0x64,
+                                   kRouteOwner = 0x68, kRouteMask0 = 0x6C, kRouteMask1 = 0x70,
+                                   kAccepted = 0x80, kRefused = 0x84, kMissed = 0x88, kDropped = 0x8C,
+                                   kVerdicts = 0x100;
 
   private:
     // A shape may name a netlist of the same router as its Shadow: it gets the same inputs, and what it shows

@@ -9,10 +9,15 @@
 #include "Vbridge.h"
 #include "driver/credit.hpp"
 #include "driver/frame.hpp"
-#include "fx2_bus.hpp"
+#include "sim/fx2_bus.hpp"
 #include "verilated.h"
 
 namespace keyway::rtl {
+
+using sim::Bytes;
+using sim::Fx2Bus;
+using sim::Random;
+using sim::Unkind;
 
 class BridgeBench {
     Random random_;  // before what uses it

@@ -7,14 +7,12 @@
 #include <map>
 #include <random>
 
-#include "Vdevice.h"
 #include "core/ids.hpp"
 #include "core/route.hpp"
 #include "driver/board.hpp"
 #include "driver/link.hpp"
 #include "driver/registers.hpp"
-#include "fx2_bus.hpp"
-#include "sim/fx2.hpp"
+#include "sim/verilated_board.hpp"
 
 namespace keyway::rtl {
 namespace {
@@ -22,89 +20,7 @@ namespace {
 using device::FrameDecoder;
 using device::Link;
 using device::milliseconds;
-
-// A board whose every part is the real one, but for the chip's silicon.
-class VerilatedBoard : public device::Transport {
-  public:
-    explicit VerilatedBoard(std::uint64_t seed) : random_(seed) {
-        context_.randSeed(static_cast<int>(seed));
-        context_.randReset(2);
-        model_ = std::make_unique<Vdevice>(&context_);
-        run(5);
-    }
-    ~VerilatedBoard() override { model_->final(); }
-
-    Result<std::size_t> control_in(UsbRequest request, std::uint16_t value, std::span<std::byte> data,
-                                   milliseconds /*timeout*/) override {
-        const auto answer = control(0xC0, request, value, {}, data.size());
-        if (!answer) {
-            return Status::kDeviceRefused;
-        }
-        std::copy(answer->begin(), answer->end(), data.begin());
-        return answer->size();
-    }
-    Result<void> control_out(UsbRequest request, std::uint16_t value, std::span<const std::byte> data,
-                             milliseconds /*timeout*/) override {
-        return control(0x40, request, value, data, data.size()) ? Result<void>()
-                                                                : Result<void>(Status::kDeviceRefused);
-    }
-    Result<void> send(std::span<const std::byte> bytes, milliseconds /*timeout*/) override {
-        bus.push(bytes);
-        return {};
-    }
-    Result<std::size_t> receive(std::span<std::byte> into, milliseconds /*timeout*/) override {
-        for (unsigned i = 0; i < kPatience; ++i) {
-            if (const auto packet = bus.pop(); packet && !packet->empty()) {
-                std::ranges::copy(*packet, into.begin());
-                return packet->size();
-            }
-            run(1);
-        }
-        return std::size_t{0};
-    }
-    Result<void> clear_halts() override { return {}; }
-
-    void run(unsigned count) {
-        for (unsigned i = 0; i < count; ++i) {
-            // The FPGA is there when it is configured, and runs from then on.
-            model_->rst_ni = chip.fifos_run();
-            const auto strobes = bus.before_edge(*model_);
-            model_->clk_i = 0;
-            model_->eval();
-            model_->clk_i = 1;
-            model_->eval();
-            if (model_->rst_ni != 0) {
-                bus.edge(strobes);
-            }
-            ++clocks;
-        }
-    }
-    [[nodiscard]] Vdevice& model() { return *model_; }
-
-    Random random_;
-    sim::Fx2 chip;
-    Fx2Bus<Vdevice> bus{random_, 1};  // as on a board, whose pins have registers
-    std::uint64_t clocks = 0;
-
-  private:
-    static constexpr unsigned kPatience = 1500;  // clocks: 50 us
-
-    std::optional<Bytes> control(std::uint8_t type, UsbRequest request, std::uint16_t value,
-                                 std::span<const std::byte> out, std::size_t length) {
-        const auto byte = [](std::size_t word) { return static_cast<std::uint8_t>(word & 0xFFU); };
-        const unsigned resets = chip.fifo_resets();
-        auto answer = chip.control({type, static_cast<std::uint8_t>(request), byte(value), byte(value >> 8U),
-                                    0, 0, byte(length), byte(length >> 8U)},
-                                   out);
-        if (chip.fifo_resets() != resets) {
-            bus.clear();
-        }
-        return answer;
-    }
-
-    VerilatedContext context_;
-    std::unique_ptr<Vdevice> model_;
-};
+using sim::Bytes;
 
 constexpr std::uint16_t kSender = 5;
 constexpr std::uint32_t kGeneration = 7;
@@ -117,10 +33,10 @@ class Device : public ::testing::Test {
         constexpr std::array<unsigned, 4> kPreamble{0x7E, 0xAA, 0x99, 0x7E};
         std::ranges::transform(kPreamble, bitstream.begin(),
                                [](unsigned v) { return static_cast<std::byte>(v); });
-        ASSERT_TRUE(board_.control_out(UsbRequest::kFpgaBegin, 0, {}, milliseconds{1}));
-        ASSERT_TRUE(board_.control_out(UsbRequest::kFpgaData, 0, bitstream, milliseconds{1}));
+        ASSERT_TRUE(transport_->control_out(UsbRequest::kFpgaBegin, 0, {}, milliseconds{1}));
+        ASSERT_TRUE(transport_->control_out(UsbRequest::kFpgaData, 0, bitstream, milliseconds{1}));
         std::array<std::byte, 1> done{};
-        ASSERT_TRUE(board_.control_in(UsbRequest::kFpgaEnd, 0, done, milliseconds{1}));
+        ASSERT_TRUE(transport_->control_in(UsbRequest::kFpgaEnd, 0, done, milliseconds{1}));
         const auto opened = link_.open();
         ASSERT_TRUE(opened) << opened.error().message();
     }
@@ -240,8 +156,9 @@ class Device : public ::testing::Test {
         return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
     }
     const std::uint64_t seed_ = seed_of_run();
-    VerilatedBoard board_{seed_};
-    Link link_{board_, {.window = 64, .patience = milliseconds{3000}}};
+    sim::VerilatedBoard board_{seed_};
+    const std::unique_ptr<device::Transport> transport_ = std::move(*device::open_board(board_, {}));
+    Link link_{*transport_, {.window = 64, .patience = milliseconds{3000}}};
     std::map<std::uint16_t, LinkAcknowledge> acknowledged_;
     std::vector<LinkEvent> events_;
     std::vector<unsigned> destinations_;
@@ -351,12 +268,12 @@ TEST_F(Device, loses_no_verdict_under_load) {
     constexpr std::uint32_t kCount = 3000;
     events_.clear();
     deliveries_.clear();
-    const std::uint64_t from = board_.clocks;
+    const std::uint64_t from = board_.fpga().clocks();
     for (std::uint32_t i = 0; i < kCount && !HasFatalFailure(); ++i) {
         give(message(1 + i % 3, static_cast<std::uint16_t>(1 + i % 3), i));  // every third misses
     }
     ASSERT_TRUE(poll_until([&] { return events_.size() == kCount; }, 3000)) << events_.size();
-    const std::uint64_t took = board_.clocks - from;
+    const std::uint64_t took = board_.fpga().clocks() - from;
     std::size_t passed = 0;
     for (std::uint32_t i = 0; i < kCount; ++i) {
         ASSERT_EQ(events_[i].sequence(), i);
@@ -368,7 +285,7 @@ TEST_F(Device, loses_no_verdict_under_load) {
         << deliveries_.size() << " of " << passed;
     EXPECT_EQ(read(reg::kCountDroppedAudit), 0U);
     EXPECT_EQ(link_.counters().lost, 0U);
-    EXPECT_EQ(board_.bus.overruns + board_.bus.early_strobes + board_.bus.contentions, 0U);
+    EXPECT_EQ(board_.fpga().rules_broken(), 0U);
     std::printf("%llu clocks a message\n", static_cast<unsigned long long>(took / kCount));
 }
 
@@ -378,7 +295,7 @@ TEST_F(Device, tells_the_truth_over_a_bus_that_loses_bytes) {
     set_up();
     ASSERT_EQ(fill(1, 1).outcome(), 0);
     events_.clear();
-    board_.bus.unkind = {
+    board_.fpga().unkind() = {
         .late_flags = 3, .lose_out = 4000, .change_out = 4000, .lose_in = 4000, .change_in = 4000};
     constexpr std::uint32_t kCount = 2000;
     for (std::uint32_t i = 0; i < kCount && !HasFatalFailure(); ++i) {
@@ -393,7 +310,7 @@ TEST_F(Device, tells_the_truth_over_a_bus_that_loses_bytes) {
         ASSERT_LT(events_[i - 1].sequence(), events_[i].sequence());
     }
     EXPECT_LT(events_.back().sequence(), kCount);
-    board_.bus.unkind = {};
+    board_.fpga().unkind() = {};
     ASSERT_TRUE(link_.open());
     set_up();
     ASSERT_EQ(fill(1, 1).outcome(), 0);

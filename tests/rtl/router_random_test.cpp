@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "shapes.hpp"
+#include "tests/run_length.hpp"
 #include "world.hpp"
 
 namespace keyway::rtl {
@@ -27,7 +28,7 @@ TYPED_TEST_SUITE(RouterBesideCore, Shapes);
 
 TYPED_TEST(RouterBesideCore, AgreesOnEveryMessage) {
     const std::uint64_t first = seed_of_run();
-    const std::uint64_t goal = KEYWAY_MESSAGES / 4;
+    const std::uint64_t goal = test::ordinary_or_long<std::uint64_t>(KEYWAY_MESSAGES, 10'000'000) / 4;
     std::array<std::uint64_t, 32> verdicts{};
     std::uint64_t messages = 0, copies = 0, hazards = 0, effects = 0, served = 0;
     for (std::uint64_t round = 0; messages < goal; ++round) {

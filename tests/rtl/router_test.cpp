@@ -91,6 +91,33 @@ TYPED_TEST(Router, CarriesDeliveredMessagesAtLineRateToOneDestination) {
     }
 }
 
+TYPED_TEST(Router, LetsNoPriorityStarve) {
+    using R = Ready<TypeParam>;
+    this->sut.give(1, 1);
+    this->sut.ready_share = 40;  // more comes than leaves, and all of it is urgent
+    Header urgent = R::message(1, 1), humble = R::message(1, 1);
+    urgent.set_priority(3);
+    const auto flood = [&] {
+        if (this->sut.waiting(0) < 2) {
+            this->sut.send(0, urgent);
+        }
+        this->sut.tick();
+    };
+    for (unsigned i = 0; i < 500; ++i) {
+        flood();
+    }
+    auto& out = this->sut.received[1 % TypeParam::kPorts];
+    this->sut.send(0, humble);
+    out.clear();
+    for (unsigned i = 0; i < 5000 && (out.empty() || out.back().header.priority() == 3); ++i) {
+        flood();
+    }
+    ASSERT_FALSE(out.empty());
+    EXPECT_EQ(out.back().header.priority(), 0U);
+    // Eight a round go ahead of it, and what was on its way in and out.
+    EXPECT_LE(out.size(), 32U);
+}
+
 TYPED_TEST(Router, UsesAOneShotOnceWhenItsTwoUsesAreBackToBack) {
     using R = Ready<TypeParam>;
     this->sut.give(3, 1, right::kAll, entry_flag::kOneShot);

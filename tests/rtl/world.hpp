@@ -93,6 +93,7 @@ class World {
         }
         expect(bench_.read(B::kRefused) == all - tally.verdicts[0] - tally.verdicts[14], "count_refused");
         expect(bench_.read(B::kDropped) + audited_ == all, "audit events and dropped ones add up");
+        expect(bench_.read(B::kTableErrors) == 0, "no row was damaged");
         bench_.on_clock = [](const Inside&) {};
         for (unsigned row = 0; row < kRows; ++row) {
             bench_.command(row, 3);
@@ -285,154 +286,19 @@ class World {
     // ---- Traffic
 
     [[nodiscard]] std::uint32_t some_id(core::ProcessId owner, bool own, bool cached, Kind kind,
-                                        bool any_kind) {
-        for (int tries = 0; tries < 48; ++tries) {
-            auto found = rows_.lower_bound(random_.below(kDeviceSlots));
-            if (cached && tries < 32 && !cached_.empty()) {
-                auto row = cached_.lower_bound(random_.below(kRows));
-                found = rows_.find((row == cached_.end() ? cached_.begin() : row)->second);
-            }
-            if (found == rows_.end()) {
-                continue;
-            }
-            const Entry& entry = table_.entry(found->second.core);
-            if ((!own || entry.owner() == owner) && (any_kind || Kind{entry.kind()} == kind)) {
-                return device_id(found->first);
-            }
-        }
-        return core::make_capability_id(static_cast<std::uint16_t>(1 + random_.below(4095)),
-                                        random_.below(kDeviceSlots));
-    }
+                                        bool any_kind);
 
-    void send(unsigned port) {
-        const auto link =
-            bound_[port] != 0 ? bound_[port] : static_cast<core::ProcessId>(1 + random_.below(processes()));
-        Header header;
-        // Often the same as just before: that is where hazards are.
-        if (have_last_ && random_.one_in(3)) {
-            header = last_;
-            if (!random_.one_in(16)) {
-                header.set_sender(bound_[port] == 0 ? table_owner(header.capability(), link) : 0);
-            }
-        } else {
-            header = fresh(link, port);
-        }
-        header.set_sequence(static_cast<std::uint32_t>(random_.next()));
-        spoil(header);
-        last_ = header;
-        have_last_ = true;
-        unsigned beats = B::kBeats;
-        bool bad = false;
-        if (random_.one_in(60)) {
-            beats = 1 + random_.below(B::kBeats * 2);
-            bad = beats != B::kBeats;
-        }
-        sent_[port].push_back({header, bad, bound_[port]});
-        bench_.send(port, header, beats);
-    }
+    void send(unsigned port);
 
     [[nodiscard]] core::ProcessId table_owner(std::uint32_t id, core::ProcessId otherwise) const {
         const auto found = rows_.find(core::slot_of(id));
         return found == rows_.end() ? otherwise : table_.entry(found->second.core).owner();
     }
 
-    Header fresh(core::ProcessId link, unsigned port) {
-        Header header;
-        header.set_version(kVersionMajor);
-        header.set_priority(static_cast<std::uint8_t>(random_.below(4)));
-        header.set_length(static_cast<std::uint16_t>(random_.below(4097)));
-        header.set_sender(bound_[port] == 0 || random_.one_in(2) ? link : 0);
-        header.set_timestamp(random_.next());
-        const unsigned what = random_.below(10);
-        const Kind kind = what < 5 ? Kind::kEndpoint : what < 7 ? Kind::kTopic : Kind::kReply;
-        const std::uint32_t authority =
-            some_id(link, !random_.one_in(16), !random_.one_in(10), kind, random_.one_in(16));
-        header.set_capability(authority);
-        const auto found = rows_.find(core::slot_of(authority));
-        const Entry entry = found == rows_.end() ? Entry{} : table_.entry(found->second.core);
-        header.set_receiver(entry.object());
-        header.set_type(static_cast<std::uint8_t>(Type::kData));
-        if (Kind{entry.kind()} == Kind::kTopic) {
-            header.set_type(static_cast<std::uint8_t>(Type::kEvent));
-            return header;
-        }
-        if (Kind{entry.kind()} == Kind::kReply) {
-            header.set_flags(flag::kReply);
-        }
-        const unsigned how = random_.below(8);
-        if (how < 2 && Kind{entry.kind()} == Kind::kEndpoint) {
-            header.set_flags(flag::kExpectsReply);
-        } else if (how < 5) {
-            const std::uint32_t carried =
-                some_id(link, !random_.one_in(16), !random_.one_in(10), Kind::kRegion, true);
-            header.set_carried(carried);
-            const auto row = rows_.find(core::slot_of(carried));
-            const Entry given = row == rows_.end() ? Entry{} : table_.entry(row->second.core);
-            const bool linear = (given.flags() & entry_flag::kLinear) != 0;
-            Grant grant;
-            grant.set_badge(static_cast<std::uint32_t>(random_.next()));
-            const std::uint64_t some = random_.one_in(2) ? 0xFFU : random_.next();
-            grant.set_rights(static_cast<std::uint8_t>(random_.one_in(8) ? some : given.rights() & some));
-            grant.set_flags(static_cast<std::uint8_t>(random_.below(4)));
-            grant.set_lifetime(random_.one_in(2)   ? 0
-                               : random_.one_in(4) ? random_.below(1U << 20)
-                                                   : random_.below(60));
-            header.set_timestamp(grant.words[0]);
-            if (header.flags() == 0 && (linear || random_.one_in(8))) {
-                header.set_type(static_cast<std::uint8_t>(linear && !random_.one_in(8) ? Type::kQuantum
-                                                                                       : Type::kCapability));
-            } else if (header.flags() == 0 && random_.one_in(4)) {
-                header.set_flags(flag::kZeroCopy);
-            }
-        }
-        return header;
-    }
+    Header fresh(core::ProcessId link, unsigned port);
 
     /// Sometimes one field is not what it should be.
-    void spoil(Header& header) {
-        if (!random_.one_in(12)) {
-            return;
-        }
-        const std::uint64_t dice = random_.next();
-        switch (random_.below(12)) {
-            case 0:
-                header.set_version(static_cast<std::uint8_t>(dice & 15));
-                break;
-            case 1:
-                header.set_type(static_cast<std::uint8_t>(dice & 15));
-                break;
-            case 2:
-                header.set_flags(static_cast<std::uint8_t>(dice & 63));
-                break;
-            case 3:
-                header.set_length(static_cast<std::uint16_t>(dice));
-                break;
-            case 4:
-                header.set_sender(static_cast<std::uint32_t>(dice & 0x1000F));
-                break;
-            case 5:
-                header.set_receiver(static_cast<std::uint32_t>(dice & 0x1000F));
-                break;
-            case 6:
-                header.set_receiver(header.receiver() ^ 1U << (dice & 31));
-                break;
-            case 7:
-                header.set_capability(header.capability() ^ 1U << (dice & 31));
-                break;
-            case 8:
-                header.set_carried(header.carried() ^ 1U << (dice & 31));
-                break;
-            case 9:
-                header.set_timestamp(header.timestamp() ^ 1ULL << (dice & 63));
-                break;
-            case 10:
-                header.set_carried(header.capability());
-                break;
-            default:
-                header.words[dice >> 8 & 3] ^= 1ULL << (dice & 63);
-                break;
-        }
-    }
+    void spoil(Header& header);
 
     // ---- What the router did
 
@@ -456,203 +322,18 @@ class World {
         places_.coming[d][priority].push_back(header);
     }
 
-    void on_clock(const Inside& inside) {
-        // A verdict knows of the places that became free up to three clocks ago; a narrow router says a clock
-        // earlier what departs.
-        while (!freed_.empty() && freed_.front().cycle + (Shape::kNarrow ? 4 : 3) <= bench_.cycle()) {
-            --places_.taken[freed_.front().destination][freed_.front().level];
-            freed_.pop_front();
-        }
-        if (inside.verdict_valid) {
-            judge(inside);
-        } else {
-            expect(!inside.push, "a push without a verdict");
-        }
-        if (inside.depart) {
-            const unsigned d = inside.destination;
-            Header header;
-            expect(queues_.pop(static_cast<core::ObjectId>(d), header), "left an empty queue", d);
-            expect(header.priority() == inside.level, "which priority goes next", d);
-            expected_[d % Shape::kPorts].push_back({header, d, 0});
-            freed_.push_back({bench_.cycle(), d, inside.level});
-        }
-        if (inside.arrive) {
-            auto& coming = places_.coming[inside.arrive_destination][inside.arrive_level];
-            expect(!coming.empty(), "a copy that nobody sent", inside.arrive_destination);
-            queues_.push(static_cast<core::ObjectId>(inside.arrive_destination), inside.arrive_level,
-                         coming.front());
-            coming.pop_front();
-        }
-        if (inside.command_done) {
-            command_done();
-        }
-    }
+    void on_clock(const Inside& inside);
 
-    void judge(const Inside& inside) {
-        ++tally.messages;
-        ++tally.verdicts[static_cast<unsigned>(inside.verdict)];
-        expect(!sent_[inside.port].empty(), "a verdict on nothing");
-        const Sent sent = sent_[inside.port].front();
-        sent_[inside.port].pop_front();
-        // A torn header's sequence is whatever was gathered.
-        audit_expected_.push_back(
-            {inside.verdict, sent.bad ? inside.original.sequence() : sent.header.sequence()});
-        if (sent.bad) {
-            expect(inside.verdict == Verdict::kMalformed && !inside.push, "a bad frame is malformed");
-            return;
-        }
-        const auto link = static_cast<core::ProcessId>(sent.bound != 0 ? sent.bound : sent.header.sender());
-        Header original = sent.header;
-        original.set_sender(link);
-        expect(inside.original.words == original.words, "the header arrived as it was sent");
-
-        Header for_core = sent.header;
-        for_core.set_capability(to_core(sent.header.capability()));
-        for_core.set_carried(to_core(sent.header.carried()));
-        const core::Now now{.ns = inside.pushed.timestamp(), .tick = inside.tick};
-        const bool host_full = inside.verdict == Verdict::kFull &&
-                               !Mirror{places_, false, {}}.has_room(0, sent.header.priority(), 0);
-
-        if (inside.verdict == Verdict::kMiss || (host_full && may_miss(sent.header, link, now))) {
-            expect(core::well_formed(sent.header), "malformed is no miss");
-            expect(may_miss(sent.header, link, now), "a miss without a reason");
-            if (inside.verdict == Verdict::kMiss) {
-                expect(inside.push && inside.pushed.words == original.words,
-                       "a miss goes to the host as it came");
-                expect(places_.taken[0][sent.header.priority()] < Shape::kDepth, "a miss without room");
-                put(0, sent.header.priority(), original);
-                misses_.push_back({sent.header, link});
-            }
-            return;
-        }
-        Mirror mirror{places_, false, {}};
-        if (link == 0 || link >= kIds) {  // a process that the core has no account of
-            expect(inside.verdict == Verdict::kNoSuchCapability || inside.verdict == Verdict::kMalformed ||
-                       inside.verdict == Verdict::kSpoofed,
-                   "nobody has capabilities");
-            return;
-        }
-        const core::SlotId authority = table_.find(for_core.capability(), link);
-        const bool one_shot = authority != 0 && (table_.entry(authority).flags() & entry_flag::kOneShot) != 0;
-        const core::SlotId carried = for_core.carried() == 0 ? 0 : table_.find(for_core.carried(), link);
-        core::Outcome outcome = core::route(table_, directory_, mirror, for_core, link, now);
-        if (inside.verdict != outcome.verdict) {
-            std::ostringstream text;
-            text << "router says " << name_of(inside.verdict) << ", core says " << name_of(outcome.verdict)
-                 << std::hex;
-            for (const std::uint64_t word : sent.header.words) {
-                text << ' ' << word;
-            }
-            expect(false, text.str(), link);
-        }
-        if (just_changed(sent.header.capability()) && inside.verdict == Verdict::kNoSuchCapability) {
-            ++tally.hazard_refusals;
-        }
-        expect(inside.push == (outcome.verdict == Verdict::kDelivered),
-               "delivered is pushed, refused is not");
-        if (outcome.verdict != Verdict::kDelivered) {
-            return;
-        }
-        if (one_shot) {
-            ++tally.consumed;
-            unbind(authority);
-        }
-        if (outcome.created != 0) {
-            const core::SlotId made = core::slot_of(outcome.created);
-            const std::uint32_t id = inside.pushed.carried();
-            const unsigned slot = core::slot_of(id);
-            if (made == carried) {
-                ++tally.moved;
-                expect(device_of_.at(made) == slot, "a move stays in its row");
-                generation_[slot] = core::next_generation(generation_[slot]);
-            } else {
-                ++(for_core.carried() != 0 ? tally.derived : tally.calls);
-                expect(!stock_.empty() && stock_.front() == id, "a new capability has the next free id", id);
-                stock_.pop_front();
-                cached_.erase(slot % kRows);
-                bind(slot, made);
-                cached_[slot % kRows] = slot;
-            }
-            changed_[slot % kRows] = bench_.cycle();
-            expect(core::generation_of(id) == generation_[slot], "generation of a new capability");
-            outcome.delivered.set_carried(id);
-        }
-        expect(inside.pushed.words == outcome.delivered.words, "delivered header");
-        for (const core::ObjectId d : mirror.to) {
-            ++tally.copies;
-            put(d, sent.header.priority(), outcome.delivered);
-        }
-    }
+    void judge(const Inside& inside);
 
     /// Whether the router may leave this to the host.
-    bool may_miss(const Header& header, core::ProcessId link, const core::Now& now) {
-        if (just_changed(header.capability()) || (header.carried() != 0 && just_changed(header.carried()))) {
-            ++tally.hazard_misses;
-            return true;
-        }
-        if (!is_cached(header.capability())) {
-            return true;
-        }
-        const core::SlotId authority = table_.find(to_core(header.capability()), link);
-        if (authority == 0 || core::is_expired(table_.entry(authority), now)) {
-            return false;
-        }
-        if (table_.entry(authority).object() >= kDests) {
-            return true;
-        }
-        const bool call = (header.flags() & flag::kExpectsReply) != 0;
-        if (header.carried() == 0) {
-            return call && short_of_ids();
-        }
-        if (!is_cached(header.carried())) {
-            return true;
-        }
-        const Grant grant{{header.timestamp()}};
-        const bool moves = Type{header.type()} == Type::kQuantum || (grant.flags() & grant_flag::kMove) != 0;
-        const Row& row = rows_.at(core::slot_of(header.carried()));
-        return moves == row.parent || (!moves && short_of_ids());
-    }
+    bool may_miss(const Header& header, core::ProcessId link, const core::Now& now);
     /// The last id may not have arrived yet.
     [[nodiscard]] bool short_of_ids() const {
         return stock_.size() <= (bench_.cycle() < stock_seen_ ? 1U : 0U);
     }
 
-    void check_outputs() {
-        for (unsigned port = 0; port < Shape::kPorts; ++port) {
-            while (!bench_.received[port].empty()) {
-                const Received got = bench_.received[port].front();
-                bench_.received[port].pop_front();
-                expect(!expected_[port].empty(), "something came out that was never put in", port);
-                const Received& want = expected_[port].front();
-                if (got.destination != want.destination || got.header.words != want.header.words) {
-                    std::ostringstream text;
-                    text << "order and content: got " << got.destination << std::hex;
-                    for (const std::uint64_t word : got.header.words) {
-                        text << ' ' << word;
-                    }
-                    text << ", wanted " << want.destination;
-                    for (const std::uint64_t word : want.header.words) {
-                        text << ' ' << word;
-                    }
-                    expect(false, text.str(), port);
-                }
-                expected_[port].pop_front();
-            }
-        }
-        while (!bench_.audit.empty()) {
-            const auto event = bench_.audit.front();
-            bench_.audit.pop_front();
-            ++audited_;
-            // Events may have been dropped, never reordered.
-            while (!audit_expected_.empty() &&
-                   (static_cast<unsigned>(audit_expected_.front().first) != (event[0] & 0xFF) ||
-                    audit_expected_.front().second != event[4])) {
-                audit_expected_.pop_front();
-            }
-            expect(!audit_expected_.empty(), "an audit event of no message");
-            audit_expected_.pop_front();
-        }
-    }
+    void check_outputs();
 
     [[nodiscard]] bool busy() const {
         bool any = !misses_.empty() || !refill_.empty() || !bench_.bus_idle() || job_ || !freed_.empty();
@@ -669,93 +350,13 @@ class World {
 
     // ---- The host: one job at a time, a job being a chain of table commands
 
-    void host() {
-        if (job_ || !bench_.bus_idle()) {
-            return;
-        }
-        if (!refill_.empty()) {
-            const unsigned slot = refill_.front();
-            refill_.pop_front();
-            if (rows_.contains(slot) && !is_cached(device_id(slot))) {
-                fill(slot);
-            }
-            return;
-        }
-        if (!misses_.empty()) {
-            serve();
-            return;
-        }
-        if (quiet_) {
-            return;
-        }
-        const unsigned what = random_.below(100);
-        if (what < 30 && stock_.size() < Shape::kFreeIds && free_slots_.size() > 2) {
-            const unsigned slot = free_slots_.front();
-            free_slots_.pop_front();
-            stock_seen_ = ~0ULL;
-            bench_.queue_write(B::kFreeId, device_id(slot),
-                               [this](std::uint32_t) { stock_seen_ = bench_.cycle() + 4; });
-            stock_.push_back(device_id(slot));
-        } else if (what < 80) {
-            fill_some();
-        } else if (what < 83) {
-            recall();
-        } else if (what < 90 && rows_.size() * 4 < kDeviceSlots * 3) {
-            invent();
-        } else if (what < 91) {
-            bench_.queue_write(B::kTick, now_tick_ += random_.below(4));
-        } else if (what < 92 && random_.one_in(20)) {
-            const std::uint32_t next = epoch_ + 1;
-            job_ = true;
-            then_ = [this] {
-                cached_.clear();
-                clear_all();
-            };
-            bench_.queue_write(B::kEpoch, epoch_ = next);
-        }
-    }
+    void host();
     void clear_all() {
         for (unsigned row = 0; row < kRows; ++row) {
             changed_[row] = bench_.cycle();
         }
     }
-    void invent() {
-        const auto owner = static_cast<core::ProcessId>(1 + random_.below(processes()));
-        const auto object = static_cast<core::ObjectId>(1 + random_.below(kIds - 1));
-        const auto rights = static_cast<std::uint8_t>(random_.one_in(2) ? 0xFFU : random_.next() & 0xFF);
-        switch (random_.below(5)) {
-            case 0:
-                make(owner, Kind::kQubit, object, rights, entry_flag::kLinear);
-                return;
-            case 1:
-                make(owner, Kind::kRegion, object, rights, 0);
-                return;
-            case 2:
-                make(owner, Kind::kEndpoint, object, rights, entry_flag::kOneShot);
-                return;
-            default:
-                break;
-        }
-        // A child of an object's root, as a look-up makes one.
-        const bool topic = directory_.what(object) == core::Directory::What::kTopic;
-        const core::SlotId root = directory_.root(object);
-        if (device_of_.contains(root) && cached_.contains(device_of_[root] % kRows) &&
-            cached_[device_of_[root] % kRows] == device_of_[root] && !rows_[device_of_[root]].parent) {
-            return;  // its row says that it has no children; not while it is in the device
-        }
-        const core_id id =
-            table_.derive(root, {.owner = owner,
-                                 .kind = topic ? Kind::kTopic : Kind::kEndpoint,
-                                 .object = object,
-                                 .rights = rights,
-                                 .flags = entry_flag::kRevocable,
-                                 .badge = static_cast<std::uint32_t>(random_.next()),
-                                 .expiry = random_.one_in(4) ? now_tick_ + random_.below(60) : 0,
-                                 .payer = owner});
-        if (id != 0) {
-            adopt(core::slot_of(id));
-        }
-    }
+    void invent();
 
     void fill_some() {
         auto found = rows_.lower_bound(random_.below(kDeviceSlots));
@@ -767,82 +368,12 @@ class World {
         }
         fill(found->first);
     }
-    void fill(unsigned slot) {
-        Row& row = rows_.at(slot);
-        Entry entry = table_.entry(row.core);
-        const bool single = (entry.flags() & (entry_flag::kLinear | entry_flag::kOneShot)) != 0;
-        row.parent = table_.first_child(row.core) != 0 || (!single && random_.one_in(2));
-        entry.set_generation(generation_[slot]);
-        entry.set_spare(static_cast<std::uint8_t>((row.parent ? 1 : 0) | (row.root ? 2 : 0)));
-        ++tally.fills;
-        job_ = true;
-        then_ = [this, slot] {
-            cached_[slot % kRows] = slot;
-            changed_[slot % kRows] = bench_.cycle();
-        };
-        bench_.queue_command(slot, 1, &entry);
-    }
+    void fill(unsigned slot);
     /// Takes rows out of the device, one after another, then calls `after`.
-    void invalidate(std::vector<std::uint32_t> slots, std::function<void()> after) {
-        if (slots.empty()) {
-            job_ = false;
-            after();
-            return;
-        }
-        const unsigned slot = slots.back();
-        slots.pop_back();
-        job_ = true;
-        then_ = [this, slot, slots = std::move(slots), after = std::move(after)]() mutable {
-            cached_.erase(slot % kRows);
-            changed_[slot % kRows] = bench_.cycle();
-            invalidate(std::move(slots), std::move(after));
-        };
-        bench_.queue_command(slot, 2);
-    }
+    void invalidate(std::vector<std::uint32_t> slots, std::function<void()> after);
 
     /// A miss: the rows that it may change leave the device, then the core decides.
-    void serve() {
-        const auto [header, link] = misses_.front();
-        misses_.pop_front();
-        ++tally.served;
-        std::vector<std::uint32_t> slots;
-        for (const std::uint32_t id : {header.capability(), header.carried()}) {
-            if (id != 0 && core::slot_of(id) < kDeviceSlots) {
-                slots.push_back(core::slot_of(id));
-            }
-        }
-        refill_.insert(refill_.end(), slots.begin(), slots.end());
-        invalidate(std::move(slots), [this, header = header, link = link] {
-            if (link == 0 || link >= kIds) {
-                return;
-            }
-            Header for_core = header;
-            for_core.set_capability(to_core(header.capability()));
-            for_core.set_carried(to_core(header.carried()));
-            const core::SlotId authority = table_.find(for_core.capability(), link);
-            const bool one_shot =
-                authority != 0 && (table_.entry(authority).flags() & entry_flag::kOneShot) != 0;
-            const core::SlotId carried = for_core.carried() == 0 ? 0 : table_.find(for_core.carried(), link);
-            Mirror elsewhere{places_, true, {}};
-            const core::Outcome outcome =
-                core::route(table_, directory_, elsewhere, for_core, link, {.ns = 0, .tick = now_tick_});
-            if (outcome.verdict != Verdict::kDelivered) {
-                return;
-            }
-            if (one_shot) {
-                unbind(authority);
-            }
-            if (outcome.created != 0) {
-                const core::SlotId made = core::slot_of(outcome.created);
-                if (made == carried) {
-                    const unsigned slot = device_of_.at(made);
-                    generation_[slot] = core::next_generation(generation_[slot]);
-                } else {
-                    adopt(made);
-                }
-            }
-        });
-    }
+    void serve();
 
     /// Recall: what descends from a capability, itself included unless it is an object's root, ends.
     void recall() {
@@ -853,30 +384,7 @@ class World {
         ++tally.recalls;
         recall_from({found->second.core}, {}, found->second.core);
     }
-    void recall_from(std::vector<core::SlotId> todo, std::set<core::SlotId> done, core::SlotId top) {
-        if (todo.empty()) {
-            const bool root = table_.parent(top) == 0;
-            table_.revoke(top, !root, [this](core::SlotId slot, const Entry&) { unbind(slot); });
-            return;
-        }
-        const core::SlotId slot = todo.back();
-        todo.pop_back();
-        done.insert(slot);
-        const auto next = [this, slot, todo = std::move(todo), done = std::move(done), top]() mutable {
-            // With its row gone nothing more can be derived from it.
-            for (core::SlotId child = table_.first_child(slot); child != 0;
-                 child = table_.next_sibling(child)) {
-                if (!done.contains(child)) {
-                    todo.push_back(child);
-                }
-            }
-            recall_from(std::move(todo), std::move(done), top);
-        };
-        const auto device = device_of_.find(slot);
-        invalidate(device == device_of_.end() ? std::vector<std::uint32_t>{}
-                                              : std::vector<std::uint32_t>{device->second},
-                   next);
-    }
+    void recall_from(std::vector<core::SlotId> todo, std::set<core::SlotId> done, core::SlotId top);
 
     void command_done() {
         expect(job_, "a command is done that nobody gave");
@@ -918,3 +426,8 @@ class World {
 };
 
 }  // namespace keyway::rtl
+
+// The longer members, each part in a file of its own.
+#include "world_host.hpp"
+#include "world_judge.hpp"
+#include "world_traffic.hpp"

@@ -193,7 +193,7 @@ bool KillStage::play(Role role, const std::string& label, int turn, const std::s
         std::this_thread::sleep_for(100us);
     }
     const std::uint64_t died = Deadline::clock_ns();
-    const Deadline patience = Deadline::in(10s);
+    const Deadline patience = Deadline::in(60s);
     while (nlohmann::json::parse(partner_->list().value()).at("processes").size() > before &&
            !patience.passed()) {
     }
@@ -268,7 +268,7 @@ void KillStage::victim(Role role) {
         case Role::kCallee: {
             connection.register_endpoint(name_).value();
             for (std::uint64_t i = 1; i <= kSteps; ++i) {
-                const auto call = connection.receive(Deadline::in(10s)).value();
+                const auto call = connection.receive(Deadline::in(60s)).value();
                 connection.reply(call, call.payload()).value();
             }
             return;
@@ -287,7 +287,7 @@ void KillStage::victim(Role role) {
             auto news = Subscription::open(connection, connection.lookup("partner/news").value()).value();
             go();
             for (std::uint64_t i = 1; i <= kSteps; ++i) {
-                news.next(Deadline::in(10s)).value();
+                news.next(Deadline::in(60s)).value();
             }
             static_cast<void>(news.try_next());  // who finds nothing says how far it is
             return;
@@ -342,7 +342,7 @@ void KillStage::meet_client() {
         take_all(Deadline::in(300us));
     }
     take_all(Deadline::in(2ms));
-    const Deadline patience = Deadline::in(10s);
+    const Deadline patience = Deadline::in(60s);
     while (last < board_->confirmed && !patience.passed()) {
         take_all(Deadline::in(2ms));
     }
@@ -356,7 +356,7 @@ void KillStage::meet_callee() {
         victim = partner_->lookup(name_);
     }
     for (std::uint64_t i = 1; victim && i <= kSteps; ++i) {
-        const auto reply = partner_->call(Outgoing::to(*victim, bytes_of(i)), Deadline::in(10s));
+        const auto reply = partner_->call(Outgoing::to(*victim, bytes_of(i)), Deadline::in(60s));
         if (!reply) {
             const std::string_view why = reply.error().name();
             EXPECT_TRUE(why == "peer_gone" || why == "no_such_capability" || why == "closed") << why;
@@ -384,7 +384,7 @@ void KillStage::meet_publisher() {
     board_->ready = true;
     std::uint64_t last = 0;
     while (news) {
-        const auto event = news->next(Deadline::in(10s));
+        const auto event = news->next(Deadline::in(60s));
         if (!event) {
             const std::string_view why = event.error().name();
             EXPECT_TRUE(why == "closed" || why == "revoked") << why;
@@ -406,9 +406,9 @@ void KillStage::meet_subscriber() {
     board_->ready = true;
     for (std::uint64_t i = 0; i < kSteps; ++i) {
         const std::uint64_t number = ++said_;
-        const auto published = publish(*partner_, topic_, bytes_of(number), Deadline::in(10s));
+        const auto published = publish(*partner_, topic_, bytes_of(number), Deadline::in(60s));
         EXPECT_TRUE(published) << published.error().message();
-        const auto event = news_->next(Deadline::in(10s));
+        const auto event = news_->next(Deadline::in(60s));
         ASSERT_TRUE(event) << event.error().message();
         EXPECT_EQ(number_in(event->payload), number);
     }
@@ -429,7 +429,7 @@ void KillStage::meet_granter() {
     if (given == 0) {
         return;
     }
-    const Deadline patience = Deadline::in(10s);
+    const Deadline patience = Deadline::in(60s);
     while (partner_->inspect(given) && !patience.passed()) {
     }
     EXPECT_FALSE(partner_->inspect(given)) << "a capability outlived the process that it was for";

@@ -136,6 +136,21 @@ class Usage(SystemTest):
             self.assertIn(b"keyway", out)
 
 
+class Boards(SystemTest):
+    def test_that_are_not_there_or_files_that_are_no_recordings_are_named(self):
+        if self.keyway("device", "--help")[0] != 0:
+            self.skipTest("built without libusb")
+        for command in (["info", "no-such"], ["test", "no-such"], ["record", self.folder / "frames", "no-such"]):
+            code, _, err = self.keyway("device", *command)
+            self.assertEqual(code, 6, err)
+            self.assertIn("no_device", err)
+        self.assertFalse((self.folder / "frames").exists(), "nothing was recorded")
+        (self.folder / "noise").write_bytes(bytes(range(256)))
+        code, _, err = self.keyway("device", "replay", self.folder / "noise", "no-such")
+        self.assertEqual(code, 6)
+        self.assertIn("is no recording of frames", err)
+
+
 class Listing(ToolTest):
     def test_json_has_processes_endpoints_capabilities_and_counters_that_add_up(self):
         self.listen("echo", "--echo")

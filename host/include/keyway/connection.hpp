@@ -23,6 +23,11 @@
 // WAITING. A call that waits spins for `spin` first and then sleeps in the kernel. It returns at the
 // deadline, and at once when the router dies (`router_gone`) or the callee does (`peer_gone`).
 //
+// WHEN THE ROUTER DIES. If it keeps its state and another follows it, the connection goes on with that by
+// itself, with the same id, capabilities, queues and subscriptions (ConnectOptions::reattach). Nothing that
+// was accepted is lost or doubled, and what was only submitted is judged by the next. Lanes, streams,
+// counters and traces end with `router_gone`; open them anew.
+//
 // FORKING. A child must not use its parent's connection: it shares the rings with it, and two producers on
 // one ring garble it. The library notices and answers `not_connected` in the child.
 
@@ -54,6 +59,11 @@ struct ConnectOptions {
     std::uint32_t delivery_bytes = 64 * 1024;
     /// How long a waiting call spins before it sleeps. 0: sleeps at once.
     std::chrono::nanoseconds spin = std::chrono::microseconds(20);
+    /// A router that keeps its state (keywayd --state) can die and be followed by another that goes on where
+    /// it ended. For so long a call that finds it dead waits for that, within its own deadline, and then goes
+    /// on as if nothing had happened. 0: the call ends at once with `router_gone`, and a later one goes on;
+    /// whether what was sent meanwhile was delivered is open then, so don't send it again blindly.
+    std::chrono::nanoseconds reattach{0};
 };
 
 /// An authority as this process holds it.

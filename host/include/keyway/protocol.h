@@ -629,6 +629,8 @@
 #define KEYWAY_REQUEST_INSPECT 11
 /* Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number). */
 #define KEYWAY_REQUEST_DERIVE 12
+/* Says whether an outstanding call, by its sequence in `badge`, can still be answered: a process that comes back to a router that died asks. */
+#define KEYWAY_REQUEST_PENDING 13
 /* Makes a region: its bytes in `value`, 1 in `badge` for a revocable one. Answers with its file. */
 #define KEYWAY_REQUEST_REGION_CREATE 20
 /* Answers with the file of a region, for reading or, with WRITE in `rights`, for writing. */

@@ -681,6 +681,7 @@ enum class Request : std::uint8_t {
     kCancel = 10,  ///< Gives up an outstanding call, or a submission that waits for room.
     kInspect = 11,  ///< Describes one of the process's own capabilities.
     kDerive = 12,  ///< Derives a capability for the process itself: rights, badge, lifetime, and in `value` how many messages it authorises (0: any number).
+    kPending = 13,  ///< Says whether an outstanding call, by its sequence in `badge`, can still be answered: a process that comes back to a router that died asks.
     kRegionCreate = 20,  ///< Makes a region: its bytes in `value`, 1 in `badge` for a revocable one. Answers with its file.
     kRegionMap = 21,  ///< Answers with the file of a region, for reading or, with WRITE in `rights`, for writing.
     kRegionUnmap = 22,  ///< The process has unmapped the region.
@@ -727,6 +728,8 @@ enum class Request : std::uint8_t {
             return "inspect";
         case Request::kDerive:
             return "derive";
+        case Request::kPending:
+            return "pending";
         case Request::kRegionCreate:
             return "region_create";
         case Request::kRegionMap:
@@ -767,7 +770,7 @@ enum class Request : std::uint8_t {
     return "unknown";
 }
 /// Number of values of Request.
-inline constexpr std::size_t kRequestCount = 30;
+inline constexpr std::size_t kRequestCount = 31;
 
 /// Vendor requests of the board's firmware (bRequest).
 enum class UsbRequest : std::uint8_t {

@@ -126,6 +126,7 @@ struct AuditOptions {
 };
 
 class Engine;
+class StateStore;
 
 /// What a router shall be.
 struct RouterOptions {
@@ -145,6 +146,9 @@ struct RouterOptions {
     std::string qubit_ledger{};
     /// How long the router spins after the last message before it sleeps. `max()`: it never sleeps.
     std::chrono::nanoseconds spin = std::chrono::microseconds(50);
+    /// Where the router keeps what shall survive its death, and what an earlier one has left (keywayd's
+    /// --state makes one); null: everything ends with the router.
+    std::shared_ptr<StateStore> state{};
     /// Judges beside the router's own core (keyway/engine.hpp); null: software alone.
     std::shared_ptr<Engine> engine{};
     /// The core looks at what the engine has refused as well, so that each difference is found and said.
@@ -189,6 +193,9 @@ class KEYWAY_API Router {
     /// Ends `run()`: takes nothing new, routes what has been submitted, tells every process, closes. Any
     /// thread; also from a signal handler. Returns at once.
     void stop() noexcept;
+    /// Ends `run()` without telling anybody: what RouterOptions::state keeps is for the next router, which
+    /// goes on as after a crash. Without a state as `stop()`. Any thread; returns at once.
+    void hand_on() noexcept;
     /// Waits for the thread of `start()`.
     void join();
 

@@ -68,6 +68,37 @@ class Writer {
         return end > bytes_ ? end - bytes_ : 0;
     }
 
+    /// Where `tail` will be after an event of this payload.
+    [[nodiscard]] std::uint64_t tail_after(std::uint32_t payload) const {
+        return tail_ + padding_before(payload) + event_bytes(payload);
+    }
+    /// Goes on in a new ring where an earlier router ended: `left` is its ring, of the same size, which only
+    /// routers could write. `next` is the sequence if there is no event in it. `seen` is called with sequence
+    /// and position of each event that is there.
+    template <class Seen>
+    void go_on_from(const std::byte* left, std::uint64_t next, const Seen& seen) {
+        const auto* control = reinterpret_cast<const BroadcastControl*>(left);
+        const std::byte* data = left + kControlBytes;
+        tail_ = control->tail;
+        oldest_ = control->oldest < tail_ ? control->oldest : tail_;
+        sequence_ = next;
+        for (std::uint64_t at = oldest_; at < tail_;) {
+            const std::uint64_t place = at & (bytes_ - 1);
+            RecordHead head;
+            std::memcpy(&head, data + place, sizeof head);
+            const bool padding = RecordKind{head.kind} == RecordKind::kPadding;
+            const std::uint64_t size = padding ? head.length : event_bytes(head.length);
+            std::memcpy(data_ + place, data + place, size);
+            if (!padding) {
+                sequence_ = head.sequence + 1;
+                seen(head.sequence, at);
+            }
+            at += size;
+        }
+        NativeAtomics::store(control_->oldest, oldest_, std::memory_order_relaxed);
+        NativeAtomics::store(control_->tail, tail_, std::memory_order_release);
+    }
+
     /// Writes one event over the oldest. Returns the bytes written. `payload` may be shared with its sender.
     std::uint32_t write(const Header& header, std::span<const std::byte> payload) {
         const auto length = static_cast<std::uint32_t>(payload.size());

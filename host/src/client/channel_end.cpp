@@ -190,6 +190,7 @@ Result<ChannelEnd> ChannelEnd::over(Connection& connection, link::ReceivedContro
         end.sockets_[direction] = std::move(answer.fds[static_cast<std::size_t>(EndFd::kSocket) + direction]);
     }
     end.connection_ = &connection.impl();
+    end.epoch_ = end.connection_->again.epoch.load(std::memory_order_acquire);
     end.open_word_ = channel::status_word(end.page().entry, channel::Phase::kOpen);
     end.spin_ = wish.spin;
     end.bytes_ = wish.bytes;
@@ -221,7 +222,15 @@ bool ChannelEnd::in_force_slowly() const noexcept {
     return !hung_up(0);
 }
 
+// Only the router that made it can end it by the page; with another there is no recall, so no channel.
+bool ChannelEnd::router_changed() const noexcept {
+    return connection_->again.epoch.load(std::memory_order_acquire) != epoch_;
+}
+
 bool ChannelEnd::hung_up(unsigned direction) const noexcept {
+    if (router_changed()) {
+        return true;
+    }
     pollfd fds[] = {{sockets_[direction].get(), POLLRDHUP, 0}, {connection_->socket.get(), POLLRDHUP, 0}};
     return ::poll(fds, 2, 0) > 0;
 }
@@ -235,7 +244,7 @@ Error ChannelEnd::why_over() const noexcept {
         return Verdict::kExpired;
     }
     pollfd router{connection_->socket.get(), POLLRDHUP, 0};
-    if (::poll(&router, 1, 0) > 0) {
+    if (router_changed() || ::poll(&router, 1, 0) > 0) {
         return Status::kRouterGone;
     }
     return Status::kPeerGone;

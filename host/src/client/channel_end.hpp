@@ -123,6 +123,7 @@ class ChannelEnd {
     ChannelEnd() = default;
     static Result<ChannelEnd> over(Connection& connection, link::ReceivedControl& answer,
                                    const ChannelWish& wish, bool opener);
+    [[nodiscard]] bool router_changed() const noexcept;
     void ring_peer(unsigned direction) const noexcept;
     void quiet(unsigned direction) const noexcept;
     /// Sleeps until the socket has something, the router hangs up, or the deadline or expiry; false at the
@@ -136,6 +137,7 @@ class ChannelEnd {
     std::array<UniqueFd, 2> sockets_;
     Connection::Impl* connection_ = nullptr;  ///< its control socket hangs up when the router ends
     std::uint64_t open_word_ = 0;
+    std::uint32_t epoch_ = 0;  ///< of the connection, when this was opened
     std::chrono::nanoseconds spin_{};
     std::uint32_t bytes_ = 0;
     std::uint8_t flags_ = 0;

@@ -37,6 +37,8 @@ std::uint32_t fork_generation() {
     return fork_count.load(std::memory_order_relaxed);
 }
 
+}  // namespace
+
 Result<UniqueFd> connect_to(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -57,8 +59,6 @@ Result<UniqueFd> connect_to(const std::string& path) {
     return socket;
 }
 
-}  // namespace
-
 Connection::Impl::Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe, UniqueFd receiver_pipe,
                        link::LinkMemory mapped, const ConnectOptions& options)
     : socket(std::move(control)),
@@ -69,7 +69,9 @@ Connection::Impl::Impl(UniqueFd control, UniqueFd bell_fd, UniqueFd sender_pipe,
       sending(memory, sender_wake.get(), bell.get()),
       receiving(memory, receiver_wake.get(), bell.get()),
       spin(options.spin),
-      fork_generation(keyway::fork_generation()) {}
+      fork_generation(keyway::fork_generation()) {
+    receiving.of = this;
+}
 
 Connection::Impl::~Impl() = default;
 
@@ -116,6 +118,7 @@ Result<std::uint64_t> Connection::Impl::submit(const Header& header, std::span<c
     if (!usable()) {
         return Status::kNotConnected;
     }
+    go_on_later(kSending, sender_gone);
     if (sending.notices_pending()) {
         sending.read_notices();
     }
@@ -131,6 +134,9 @@ Result<std::uint64_t> Connection::Impl::submit(const Header& header, std::span<c
             return Status::kCorrupt;
         }
         if (!found) {
+            if (sender_gone && go_on(kSending, sender_gone, deadline)) {
+                continue;
+            }
             return sender_gone ? why_gone() : Error{Status::kWouldBlock};
         }
         ticket = sending.put(header, payload);
@@ -148,8 +154,13 @@ Result<void> Connection::Impl::await_judged(std::uint64_t ticket, Deadline deadl
         }
         return sending.judged(ticket) || sending.corrupt();
     };
-    if (!wait_until(sleepers, socket.get(), spin, deadline, sender_gone, judged)) {
-        return sender_gone ? why_gone() : Error{Status::kTimeout};
+    while (!wait_until(sleepers, socket.get(), spin, deadline, sender_gone, judged)) {
+        if (!sender_gone) {
+            return Status::kTimeout;
+        }
+        if (!go_on(kSending, sender_gone, deadline)) {
+            return why_gone();
+        }
     }
     if (sending.corrupt()) {
         return Status::kCorrupt;
@@ -177,6 +188,7 @@ Result<void> Connection::Impl::await_verdict(std::uint64_t ticket, Deadline dead
 }
 
 Result<void> Connection::Impl::submit_raw(const Header& header, std::span<const std::byte> payload) {
+    const Use use(*this, kSending);
     auto ticket = submit(header, payload, Deadline::never());
     if (!ticket) {
         return ticket.error();
@@ -189,6 +201,7 @@ Result<void> Connection::Impl::submit_raw(const Header& header, std::span<const 
 Result<std::uint32_t> Connection::Impl::hand_over(Type type, const Capability& what, const Grant& grant,
                                                   const Capability& to, std::span<const std::byte> payload,
                                                   Deadline deadline) {
+    const Use use(*this, kSending);
     Outgoing message = Outgoing::to(to, payload);
     message.type = type;
     message.carried = what.id;
@@ -249,17 +262,30 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
     if (!usable()) {
         return Status::kNotConnected;
     }
+    const Use use(*this, kSending);
+    go_on_later(kSending, sender_gone);
     message.tag = next_tag++;
-    if (auto asked = ask(message); !asked) {
-        return asked.error();
-    }
+    auto asked = ask(message);
     KEYWAY_CRASH_POINT("ask.sent");
     while (true) {
-        auto reply = link::receive_control(socket.get(), Deadline::never());
+        auto reply = asked ? link::receive_control(socket.get(), Deadline::never())
+                           : Result<link::ReceivedControl>(asked.error());
         if (!reply) {
-            return reply.error();
+            if (reply.error() != Error{Status::kRouterGone}) {
+                return reply.error();
+            }
+            sender_gone = true;
+            if (!go_on(kSending, sender_gone, Deadline::never())) {
+                return reply.error();
+            }
+            // With the same tag: if it was carried out already, the router only answers again.
+            asked = link::send_control(socket.get(), message);
+            continue;
         }
         KEYWAY_CRASH_POINT("ask.answered");
+        if (reply->message.tag != message.tag && reply->message.tag != 0) {
+            continue;  // of a question that was asked twice
+        }
         if (reply->message.status != 0) {
             return Error::from_code(reply->message.status, reply->message.system_error);
         }
@@ -267,67 +293,6 @@ Result<link::ReceivedControl> Connection::Impl::request(ControlMessage message) 
             return reply;
         }
     }
-}
-
-Result<Received> Connection::Impl::await_reply(std::uint32_t sequence, std::uint64_t ticket,
-                                               Deadline deadline) {
-    Result<Received> reply(std::in_place);
-    bool replied = false;
-    std::optional<Error> failure;
-    const auto look = [&] {
-        while (receiving.take_from_rings(*reply)) {
-            if (reply->is_reply() && reply->badge() == sequence) {
-                reply->detach();
-                replied = true;
-                return true;
-            }
-            receiving.set_aside(std::move(*reply));
-        }
-        if (sending.notices_pending()) {
-            sending.read_notices();
-            failure = sending.take_refusal(ticket);
-            if (failure) {
-                return true;
-            }
-            if (sending.take_peer_gone(sequence)) {
-                failure = Status::kPeerGone;
-                return true;
-            }
-        }
-        if (sending.corrupt() || receiving.corrupt()) {
-            failure = Status::kCorrupt;
-            return true;
-        }
-        return false;
-    };
-    client::Sleeper* const sleepers[] = {&sending.sleeper(), &receiving.sleeper()};
-    bool gone = false;
-    const bool found = wait_until(sleepers, socket.get(), spin, deadline, gone, [&] {
-        if (look()) {
-            return true;
-        }
-        receiving.release_all();
-        return false;
-    });
-    if (found) {
-        if (!replied) {
-            reply = *failure;
-        }
-        return reply;
-    }
-    if (gone) {
-        sender_gone = receiver_gone = true;
-        reply = why_gone();
-        return reply;
-    }
-    // The router forgets the call, so that the callee's answer is refused; what came before that still
-    // counts.
-    cancel(sequence, ticket);
-    if (!look() || !replied) {
-        sending.expect_no_more_of(ticket);
-        reply = Status::kTimeout;
-    }
-    return reply;
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -347,7 +312,9 @@ Result<Connection> Connection::open(const ConnectOptions& options) {
     if (!socket) {
         return socket.error();
     }
-    return over(socket->release(), options);
+    ConnectOptions known = options;
+    known.socket = path;
+    return over(socket->release(), known);
 }
 
 Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options) {
@@ -402,6 +369,11 @@ Result<Connection> Connection::over(int socket_fd, const ConnectOptions& options
         std::move(socket), std::move(fd(link::HelloFd::kBell)), std::move(fd(link::HelloFd::kSenderWake)),
         std::move(fd(link::HelloFd::kReceiverWake)), std::move(*memory), options);
     impl->self = capability_of(answer);
+    impl->again.path = options.socket;
+    if (!options.socket.empty()) {
+        impl->again.token = answer.get_name();
+        impl->again.patience = options.reattach;
+    }
     return Connection(std::move(impl));
 }
 
@@ -415,6 +387,7 @@ const Capability& Connection::self() const noexcept {
 // --- sending ---
 
 Result<void> Connection::send(const Outgoing& message, Deadline deadline) {
+    const Impl::Use use(*impl_, Impl::kSending);
     if (auto good = Impl::check(message); !good) {
         return good;
     }
@@ -435,6 +408,7 @@ Result<void> Connection::try_send(Outgoing message) {
 
 Result<std::uint64_t> Connection::post(const Outgoing& message, Deadline deadline,
                                        Deadline message_deadline) {
+    const Impl::Use use(*impl_, Impl::kSending);
     if (auto good = Impl::check(message); !good) {
         return good.error();
     }
@@ -446,6 +420,7 @@ Result<std::uint64_t> Connection::post(const Outgoing& message, Deadline deadlin
 }
 
 Result<std::size_t> Connection::post_batch(std::span<const Outgoing> messages, Deadline deadline) {
+    const Impl::Use use(*impl_, Impl::kSending);
     for (const Outgoing& message : messages) {
         if (auto good = Impl::check(message); !good) {
             return good.error();
@@ -472,57 +447,34 @@ Result<std::size_t> Connection::post_batch(std::span<const Outgoing> messages, D
 }
 
 Result<void> Connection::flush(Deadline deadline) {
+    const Impl::Use use(*impl_, Impl::kSending);
     if (!impl_->usable()) {
         return Status::kNotConnected;
     }
+    impl_->go_on_later(Impl::kSending, impl_->sender_gone);
     return impl_->await_judged(impl_->sending.last_ticket(), deadline);
 }
 
 std::optional<Refusal> Connection::next_refusal() {
+    const Impl::Use use(*impl_, Impl::kSending);
     return impl_->sending.next_refusal();
-}
-
-Result<Received> Connection::call(const Outgoing& message, Deadline deadline) {
-    if (auto good = Impl::check(message); !good) {
-        return good.error();
-    }
-    Outgoing request = message;
-    request.flags |= flag::kExpectsReply;
-    const Header header = impl_->header_for(request, deadline);
-    auto ticket = impl_->submit(header, request.payload, deadline);
-    if (!ticket) {
-        return ticket.error() == Error{Status::kWouldBlock} ? Error{Status::kTimeout} : ticket.error();
-    }
-    impl_->sending.ring_bell();
-    return impl_->await_reply(header.sequence(), *ticket, deadline);
-}
-
-Result<void> Connection::reply(const Received& call, std::span<const std::byte> payload, Type type) {
-    if (!call.is_call()) {
-        return Status::kBadArgument;
-    }
-    Outgoing message;
-    message.type = type;
-    message.priority = call.header().priority();
-    message.flags = flag::kReply | flag::kNoWait;
-    message.receiver = call.sender();
-    message.capability = call.carried();
-    message.payload = payload;
-    return send(message);
 }
 
 // --- receiving ---
 
 Result<Received> Connection::receive(Deadline deadline) {
+    const Impl::Use use(*impl_, Impl::kReceiving);
     Result<Received> message(std::in_place);
     if (!impl_->usable()) {
         message = Status::kNotConnected;
         return message;
     }
+    impl_->go_on_later(Impl::kReceiving, impl_->receiver_gone);
     bool taken = false;
     client::Sleeper* const sleepers[] = {&impl_->receiving.sleeper()};
-    const bool found =
-        wait_until(sleepers, impl_->socket.get(), impl_->spin, deadline, impl_->receiver_gone, [&] {
+    bool found = false;
+    do {
+        found = wait_until(sleepers, impl_->socket.get(), impl_->spin, deadline, impl_->receiver_gone, [&] {
             taken = impl_->receiving.take(*message);
             if (taken || impl_->receiving.corrupt()) {
                 return true;
@@ -530,13 +482,20 @@ Result<Received> Connection::receive(Deadline deadline) {
             impl_->receiving.release_all();
             return false;
         });
+    } while (!found && impl_->receiver_gone &&
+             impl_->go_on(Impl::kReceiving, impl_->receiver_gone, deadline));
     if (!taken) {
-        message = found ? Status::kCorrupt : impl_->receiver_gone ? Status::kRouterGone : Status::kTimeout;
+        if (found) {
+            message = Status::kCorrupt;
+        } else {
+            message = impl_->receiver_gone ? impl_->late_or_gone(deadline) : Error{Status::kTimeout};
+        }
     }
     return message;
 }
 
 Result<Received> Connection::try_receive() {
+    const Impl::Use use(*impl_, Impl::kReceiving);
     Result<Received> message(std::in_place);
     if (!impl_->usable()) {
         message = Status::kNotConnected;
@@ -557,7 +516,9 @@ Result<Received> Connection::try_receive() {
 }
 
 bool Connection::arm() {
+    const Impl::Use use(*impl_, Impl::kReceiving);
     ReceivingHalf& half = impl_->receiving;
+    impl_->go_on_later(Impl::kReceiving, impl_->receiver_gone);
     half.release_all();
     half.sleeper().quiet();
     half.sleeper().announce();
@@ -567,16 +528,22 @@ bool Connection::arm() {
     pollfd hung_up{impl_->socket.get(), POLLRDHUP, 0};
     if (::poll(&hung_up, 1, 0) == 1 && (hung_up.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) {
         impl_->receiver_gone = true;
+        if (impl_->go_on(Impl::kReceiving, impl_->receiver_gone, Deadline::never())) {
+            half.sleeper().announce();
+            return half.ready() || half.corrupt();
+        }
     }
     return impl_->receiver_gone;
 }
 
 void Connection::disarm() {
+    const Impl::Use use(*impl_, Impl::kReceiving);
     impl_->receiving.sleeper().retract();
 }
 
 // What was set aside for `receive` by a call rings no bell, so looking is part of it.
 bool Connection::still_armed() const {
+    const Impl::Use use(*impl_, Impl::kReceiving);
     const ReceivingHalf& half = impl_->receiving;
     return impl_->receiving.sleeper().announced() && !half.ready() && !half.corrupt() &&
            !impl_->receiver_gone;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/crash_point.hpp"
+#include "client/connection_impl.hpp"
 #include "ring/shared_copy.hpp"
 
 namespace keyway {
@@ -16,6 +17,24 @@ ReceivingHalf::ReceivingHalf(link::LinkMemory& memory, int wake_pipe, int bell)
     for (std::size_t level = 0; level < levels_.size(); ++level) {
         levels_[level].ring.emplace(shared_->delivery[level], memory.delivery(level));
     }
+}
+
+void ReceivingHalf::move_to(link::LinkMemory& memory) {
+    shared_ = &memory.shared();
+    for (std::size_t level = 0; level < levels_.size(); ++level) {
+        levels_[level].ring->move_to(shared_->delivery[level], memory.delivery(level));
+    }
+    sleeper_.move_to(shared_->receiver);
+}
+
+void ReceivingHalf::ends(std::uint64_t* to) const {
+    for (const Level& level : levels_) {
+        *to++ = level.ring->end();
+    }
+}
+
+bool ReceivingHalf::has_views() const {
+    return std::ranges::any_of(levels_, [](const Level& level) { return level.views != 0; });
 }
 
 bool ReceivingHalf::take(Received& out) {
@@ -85,6 +104,7 @@ bool ReceivingHalf::corrupt() const {
 }
 
 void ReceivingHalf::release(std::size_t index) noexcept {
+    const Connection::Impl::Use use(*of, Connection::Impl::kReceiving);
     --levels_[index].views;
     done_with(levels_[index]);
 }

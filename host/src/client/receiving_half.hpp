@@ -37,6 +37,14 @@ class ReceivingHalf {
 
     [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
 
+    /// All of it has been copied to another memory. Messages that are out stay in the old one.
+    void move_to(link::LinkMemory& memory);
+    /// Where the rings end, by priority.
+    void ends(std::uint64_t* to) const;
+    [[nodiscard]] bool has_views() const;
+    /// The connection that this is a half of.
+    Connection::Impl* of = nullptr;
+
   private:
     struct Level {
         std::optional<ring::Consumer<>> ring;

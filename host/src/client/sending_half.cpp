@@ -23,6 +23,13 @@ SendingHalf::SendingHalf(link::LinkMemory& memory, int wake_pipe, int bell)
       shared_(&memory.shared()),
       bell_(bell) {}
 
+void SendingHalf::move_to(link::LinkMemory& memory) {
+    ring_.move_to(memory.shared().submission, memory.submission());
+    notices_.move_to(memory.shared().notices, memory.notices());
+    sleeper_.move_to(memory.shared().sender);
+    shared_ = &memory.shared();
+}
+
 std::optional<std::uint64_t> SendingHalf::put(const Header& header, std::span<const std::byte> payload) {
     std::byte* body = ring_.try_reserve(limit::kHeaderBytes + static_cast<std::uint32_t>(payload.size()));
     if (body == nullptr) {
@@ -108,6 +115,19 @@ std::optional<Error> SendingHalf::take_refusal(std::uint64_t ticket) {
     const Error reason = found->reason;
     refusals_.erase(found);
     return reason;
+}
+
+void SendingHalf::give_up(std::uint64_t ticket) {
+    if (judged(ticket)) {
+        // A refusal is told before the submission is given back, so it is there if there is one.
+        read_notices();
+        static_cast<void>(take_refusal(ticket));
+        return;
+    }
+    given_up_.push_back(ticket);
+    if (given_up_.size() > kMostGivenUp) {
+        given_up_.pop_front();
+    }
 }
 
 std::optional<Refusal> SendingHalf::next_refusal() {

@@ -40,15 +40,8 @@ class SendingHalf {
     /// The verdict on a ticket that was not delivered, once; nullopt: nothing bad is known of it.
     std::optional<Error> take_refusal(std::uint64_t ticket);
     std::optional<Refusal> next_refusal();
-    /// This one was given up: a refusal that comes yet is nobody's.
-    void expect_no_more_of(std::uint64_t ticket) {
-        if (!judged(ticket)) {
-            given_up_.push_back(ticket);
-            if (given_up_.size() > kMostGivenUp) {
-                given_up_.pop_front();
-            }
-        }
-    }
+    /// This one was given up: what the router says of it, or has said by now, is nobody's.
+    void give_up(std::uint64_t ticket);
     /// The capability that a capability message gave its receiver, once; 0: not known.
     std::uint32_t take_granted(std::uint64_t ticket);
     /// True once when the callee of the call with this sequence is gone.
@@ -56,13 +49,19 @@ class SendingHalf {
     /// How often the router has told of a change to this region.
     [[nodiscard]] std::uint32_t region_changes(std::uint32_t object) const {
         const auto found = region_changes_.find(object);
-        return found == region_changes_.end() ? 0 : found->second;
+        return region_base_ + (found == region_changes_.end() ? 0 : found->second);
     }
     /// Why the router closed the link, if it said so.
     [[nodiscard]] std::optional<Error> closed() const { return closed_; }
 
     [[nodiscard]] std::uint32_t next_sequence() { return ++sequence_ != 0 ? sequence_ : ++sequence_; }
     [[nodiscard]] client::Sleeper& sleeper() noexcept { return sleeper_; }
+
+    /// All of it has been copied to another memory.
+    void move_to(link::LinkMemory& memory);
+    [[nodiscard]] std::uint64_t notices_end() const { return notices_.end(); }
+    /// What was told of regions may have been lost: as if each had been changed.
+    void regions_may_have_changed() { ++region_base_; }
 
   private:
     static constexpr std::size_t kMostGivenUp = 16;  ///< as many as the router remembers
@@ -75,6 +74,7 @@ class SendingHalf {
     std::unordered_map<std::uint64_t, std::uint32_t> granted_;
     std::deque<std::uint32_t> peers_gone_;
     std::unordered_map<std::uint32_t, std::uint32_t> region_changes_;  // at most one for each object id
+    std::uint32_t region_base_ = 0;
     std::optional<Error> closed_;
     client::Sleeper sleeper_;
     link::LinkShared* shared_;

@@ -49,6 +49,10 @@ struct KEYWAY_HIDDEN Subscription::Impl {
     broadcast::Record record;
     client::Sleeper sleeper;
     UniqueFd pipe;
+    std::uint32_t epoch = 0;  ///< of the connection, when the ring was looked for last
+    /// The router is another than before: what we have in the connection's memory has moved.
+    [[nodiscard]] bool follow();
+
     std::uint64_t told = 0;  ///< the position that the router can see
     std::optional<Error> why;
     bool gone = false;

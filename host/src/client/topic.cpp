@@ -92,6 +92,7 @@ Result<std::unique_ptr<Subscription::Impl>> Subscription::Impl::open(Connection:
     impl->index = made.target;
     impl->topic = made.object;
     impl->ring_bytes = made.submission_bytes;
+    impl->epoch = connection.again.epoch.load(std::memory_order_acquire);
     impl->slot = &connection.memory.shared().readers[impl->index];
     if (!joined) {
         impl->pipe = std::move(answer->fds[1]);
@@ -117,7 +118,20 @@ Subscription::Impl::~Impl() {
     [[maybe_unused]] const auto ended = connection->request(request);
 }
 
+bool Subscription::Impl::follow() {
+    const std::uint32_t now = connection->again.epoch.load(std::memory_order_acquire);
+    if (now == epoch) [[likely]] {
+        return false;
+    }
+    slot = &connection->memory.shared().readers[index];
+    sleeper.move_to(slot->park);
+    return true;
+}
+
 Subscription::Impl::Step Subscription::Impl::step() {
+    if (follow()) {
+        return Step::kMoved;
+    }
     const auto code = static_cast<std::uint8_t>(NativeAtomics::load(slot->closed, std::memory_order_acquire));
     const RingState state = reader.state();
     if (code == 0 && state == RingState::kMoved) {
@@ -125,7 +139,8 @@ Subscription::Impl::Step Subscription::Impl::step() {
     }
     // Who may not read on may read what was published before; that ring gets nothing more.
     const bool recalled = Error::from_code(code) == Error{Status::kRevoked} ||
-                          Error::from_code(code) == Error{Verdict::kExpired};
+                          Error::from_code(code) == Error{Verdict::kExpired} ||
+                          Error::from_code(code) == Error{Verdict::kClosed};
     if (code != 0 && !recalled) {
         why = Error::from_code(code);
         return Step::kEnded;
@@ -176,7 +191,11 @@ void Subscription::Impl::tell_position() {
 Result<void> Subscription::Impl::renew() {
     ControlMessage request = ask_for(Request::kTopicRing);
     request.target = index;
+    const std::uint32_t now = connection->again.epoch.load(std::memory_order_acquire);
     auto answer = connection->request(request);
+    if (answer || answer.error() != Error{Status::kRouterGone}) {
+        epoch = now;  // if it has gone up meanwhile we come here again
+    }
     if (!answer) {
         // The word in the slot says why; a topic that has ended in the meantime has no ring to show.
         const auto code = NativeAtomics::load(slot->closed, std::memory_order_acquire);
@@ -232,6 +251,8 @@ Subscription::~Subscription() = default;
 
 Result<Event> Subscription::next(Deadline deadline) {
     Impl& own = *impl_;
+    const Connection::Impl::Use use(*own.connection, Connection::Impl::kSending);
+    own.connection->go_on_later(Connection::Impl::kSending, own.gone);
     client::Sleeper* const sleepers[] = {&own.sleeper};
     while (true) {
         Impl::Step step = Impl::Step::kNothing;
@@ -241,7 +262,10 @@ Result<Event> Subscription::next(Deadline deadline) {
                                                   return step != Impl::Step::kNothing;
                                               });
         if (!found) {
-            return own.gone ? Status::kRouterGone : Status::kTimeout;
+            if (own.gone && own.connection->go_on(Connection::Impl::kSending, own.gone, deadline)) {
+                continue;
+            }
+            return own.gone ? own.connection->late_or_gone(deadline) : Error{Status::kTimeout};
         }
         if (step == Impl::Step::kEvent) {
             return own.event();
@@ -281,6 +305,10 @@ int Subscription::descriptor() const noexcept {
 
 bool Subscription::arm() {
     Impl& own = *impl_;
+    const Connection::Impl::Use use(*own.connection, Connection::Impl::kSending);
+    if (own.follow()) {
+        return true;
+    }
     own.tell_position();
     own.sleeper.quiet();
     own.sleeper.announce();
@@ -288,6 +316,10 @@ bool Subscription::arm() {
 }
 
 void Subscription::disarm() {
+    const Connection::Impl::Use use(*impl_->connection, Connection::Impl::kSending);
+    if (impl_->follow()) {
+        return;
+    }
     impl_->sleeper.retract();
 }
 

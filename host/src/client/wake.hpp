@@ -33,6 +33,8 @@ class Sleeper {
         }
     }
     [[nodiscard]] int pipe() const { return pipe_; }
+    /// The word has another place.
+    void move_to(ring::ParkWord& word) { word_ = &word; }
 
   private:
     ring::ParkWord* word_ = nullptr;

@@ -91,7 +91,11 @@ SlotId CapabilityTable::allocate(const CapabilitySpec& spec) {
 
 CapabilityId CapabilityTable::make_root(const CapabilitySpec& spec) {
     const SlotId slot = allocate(spec);
-    return slot == 0 ? 0 : id(slot);
+    if (slot == 0) {
+        return 0;
+    }
+    tell(slot);
+    return id(slot);
 }
 
 CapabilityId CapabilityTable::derive(SlotId parent, const CapabilitySpec& spec) {
@@ -109,6 +113,7 @@ CapabilityId CapabilityTable::derive(SlotId parent, const CapabilitySpec& spec) 
         nodes_[row.next_sibling].prev_sibling = slot;
     }
     nodes_[parent].first_child = slot;
+    tell(slot);
     return id(slot);
 }
 
@@ -120,6 +125,7 @@ CapabilityId CapabilityTable::move(SlotId slot, ProcessId new_owner) {
     entries_[slot].set_generation(next_generation(entries_[slot].generation()));
     link_owned(slot, new_owner);
     charge(slot, new_owner);
+    tell(slot);
     return id(slot);
 }
 
@@ -154,6 +160,8 @@ void CapabilityTable::consume(SlotId slot) {
     KEYWAY_CHECK(nodes_[slot].first_child == 0 && nodes_[slot].uses != 0);
     if (--nodes_[slot].uses == 0) {
         release(slot);
+    } else {
+        tell(slot);
     }
 }
 
@@ -195,6 +203,40 @@ void CapabilityTable::release(SlotId slot) {
     }
     free_tail_ = slot;
     --in_use_;
+    tell(slot);
+}
+
+void CapabilityTable::restore(SlotId slot, const Entry& entry, SlotId parent, std::uint32_t uses,
+                              ProcessId payer) {
+    KEYWAY_CHECK(slot != 0 && slot < slot_count_ && entry.generation() != 0);
+    entries_[slot] = entry;
+    nodes_[slot] = {.parent = parent, .uses = uses, .payer = payer};
+}
+
+// The order among siblings, and that of free slots, are not kept: nothing depends on the first, and the
+// second only puts off when a slot is used again.
+void CapabilityTable::relink() {
+    free_head_ = free_tail_ = 0;
+    in_use_ = 0;
+    for (SlotId slot = slot_count_ - 1; slot != 0; --slot) {
+        Node& row = nodes_[slot];
+        if ((entries_[slot].flags() & entry_flag::kValid) == 0) {
+            row.next_sibling = free_head_;
+            free_tail_ = free_head_ == 0 ? slot : free_tail_;
+            free_head_ = slot;
+            continue;
+        }
+        if (row.parent != 0) {
+            row.next_sibling = nodes_[row.parent].first_child;
+            if (row.next_sibling != 0) {
+                nodes_[row.next_sibling].prev_sibling = slot;
+            }
+            nodes_[row.parent].first_child = slot;
+        }
+        link_owned(slot, static_cast<ProcessId>(entries_[slot].owner()));
+        charge(slot, row.payer);
+        ++in_use_;
+    }
 }
 
 void CapabilityTable::link_owned(SlotId slot, ProcessId owner) {

@@ -51,6 +51,20 @@ struct Share {
     std::uint32_t limit = 0;
 };
 
+/// Is told of each row that changes, so that it can be kept beyond the table's life. Rows that are free have
+/// their generation and nothing else.
+class Shadow {
+  public:
+    Shadow(const Shadow&) = delete;
+    Shadow& operator=(const Shadow&) = delete;
+    virtual void row(SlotId slot, const Entry& entry, SlotId parent, std::uint32_t uses,
+                     ProcessId payer) noexcept = 0;
+
+  protected:
+    Shadow() = default;
+    ~Shadow() = default;
+};
+
 class CapabilityTable {
   public:
     /// `slots`: 2 to 2^20, slot 0 included, which is never used. `processes`: ids below it may own entries.
@@ -70,6 +84,14 @@ class CapabilityTable {
     [[nodiscard]] bool can_allocate(ProcessId payer) const noexcept {
         return free_head_ != 0 && can_pay(payer);
     }
+
+    /// From here on `shadow`, which must outlive the table, is told of every change; null: nobody.
+    void set_shadow(Shadow* shadow) noexcept { shadow_ = shadow; }
+    /// A row as an earlier table had it, into a table that was never used; then, once the accounts are open,
+    /// `relink`, which finds out all that follows from the rows. The caller has seen to it that each valid
+    /// row has an owner and payer with an account, and a valid parent or none.
+    void restore(SlotId slot, const Entry& entry, SlotId parent, std::uint32_t uses, ProcessId payer);
+    void relink();
 
     /// Makes a capability with no parent; 0 when `can_allocate(spec.payer)` is false.
     CapabilityId make_root(const CapabilitySpec& spec);
@@ -161,6 +183,11 @@ class CapabilityTable {
     void unlink_owned(SlotId slot);
     void charge(SlotId slot, ProcessId payer);
     void refund(SlotId slot);
+    void tell(SlotId slot) noexcept {
+        if (shadow_ != nullptr) [[unlikely]] {
+            shadow_->row(slot, entries_[slot], nodes_[slot].parent, nodes_[slot].uses, nodes_[slot].payer);
+        }
+    }
 
     struct Unmap {
         std::size_t bytes = 0;
@@ -178,6 +205,7 @@ class CapabilityTable {
     std::vector<Node> nodes_;
     std::vector<Account> accounts_;
     Share nobody_;
+    Shadow* shadow_ = nullptr;
 };
 
 }  // namespace keyway::core

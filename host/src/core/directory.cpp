@@ -53,6 +53,28 @@ void Directory::close(ObjectId id) {
     --in_use_;
 }
 
+void Directory::restore(ObjectId id, What what, ProcessId owner, SlotId root) {
+    Object& object = at(id);
+    object.what = what;
+    object.owner = owner;
+    object.root = root;
+}
+
+void Directory::relink() {
+    free_head_ = free_tail_ = 0;
+    in_use_ = 0;
+    for (std::size_t id = objects_.size() - 1; id != 0; --id) {
+        Object& object = objects_[id];
+        if (object.what != What::kFree) {
+            ++in_use_;
+            continue;
+        }
+        object.next_free = free_head_;
+        free_tail_ = free_head_ == 0 ? static_cast<ObjectId>(id) : free_tail_;
+        free_head_ = static_cast<ObjectId>(id);
+    }
+}
+
 bool Directory::subscribe(ObjectId topic, ObjectId endpoint) {
     auto& list = at(topic).subscribers;
     if (std::ranges::find(list, endpoint) != list.end()) {

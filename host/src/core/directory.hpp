@@ -33,6 +33,11 @@ class Directory {
     /// holder of the id receives nothing that it did not subscribe to.
     void close(ObjectId object);
 
+    /// An id as an earlier directory had it, in one that was never used; then `relink`. Ids that are free
+    /// come into use lowest first from there.
+    void restore(ObjectId id, What what, ProcessId owner, SlotId root);
+    void relink();
+
     [[nodiscard]] What what(ObjectId object) const { return at(object).what; }
     [[nodiscard]] ProcessId owner(ObjectId object) const { return at(object).owner; }
     /// The slot from which all capabilities for this object descend.

@@ -88,6 +88,18 @@ Result<LinkMemory> LinkMemory::map(int fd, const Geometry& geometry) {
     return LinkMemory(*base, geometry);
 }
 
+Result<LinkMemory> LinkMemory::map_copy(int fd, const Geometry& geometry) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0 || static_cast<std::size_t>(status.st_size) != geometry.total()) {
+        return Status::kCorrupt;
+    }
+    void* base = ::mmap(nullptr, geometry.total(), PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    if (base == MAP_FAILED) {
+        return Error::system();
+    }
+    return LinkMemory(static_cast<std::byte*>(base), geometry);
+}
+
 Result<void> LinkMemory::seal(int fd) {
     if (::fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
         return Error::system();

@@ -84,6 +84,9 @@ class LinkMemory {
     static Result<LinkMemory> create(const Geometry& geometry, int& fd);
     /// Process: maps the file that the router sent. Not inherited over fork.
     static Result<LinkMemory> map(int fd, const Geometry& geometry);
+    /// Router: a view of a file that an earlier router made and sealed, which can't be mapped writable any
+    /// more. It can be written to, and nobody sees that.
+    static Result<LinkMemory> map_copy(int fd, const Geometry& geometry);
     /// Router, after the process has mapped too: seals the file, then populates our mapping, so that no
     /// access of ours can fault from here on.
     Result<void> seal(int fd);
@@ -100,6 +103,8 @@ class LinkMemory {
                     priority * geometry_.delivery_bytes,
                 geometry_.delivery_bytes};
     }
+    [[nodiscard]] std::span<std::byte> whole() const noexcept { return {base_, geometry_.total()}; }
+    [[nodiscard]] bool mapped() const noexcept { return base_ != nullptr; }
     [[nodiscard]] const Geometry& geometry() const noexcept { return geometry_; }
 
   private:

@@ -7,6 +7,7 @@
 
 #include <bit>
 #include <cstdio>
+#include <utility>
 
 namespace keyway::region {
 
@@ -14,6 +15,17 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW;
+
+// Opens it once more, to be read only.
+Result<File> with_reader(File file) {
+    char path[32];
+    std::snprintf(path, sizeof path, "/proc/self/fd/%d", file.writing.get());
+    file.reading.reset(::open(path, O_RDONLY | O_CLOEXEC));
+    if (!file.reading) {
+        return Error::system();
+    }
+    return file;
+}
 
 }  // namespace
 
@@ -42,13 +54,16 @@ Result<File> make_file(std::uint64_t bytes, bool revocable) {
     if (::fchmod(file.writing.get(), 0400) != 0) {
         return Error::system();
     }
-    char path[32];
-    std::snprintf(path, sizeof path, "/proc/self/fd/%d", file.writing.get());
-    file.reading.reset(::open(path, O_RDONLY | O_CLOEXEC));
-    if (!file.reading) {
-        return Error::system();
+    return with_reader(std::move(file));
+}
+
+Result<File> open_again(UniqueFd writing, std::uint64_t bytes) {
+    struct stat status {};
+    if (::fstat(writing.get(), &status) != 0 ||
+        static_cast<std::uint64_t>(status.st_size) != file_bytes(bytes)) {
+        return Status::kCorrupt;
     }
-    return file;
+    return with_reader({.writing = std::move(writing), .reading = {}, .bytes = file_bytes(bytes)});
 }
 
 bool close_to_writers(const File& file, bool revocable) {

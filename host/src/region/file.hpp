@@ -27,6 +27,9 @@ struct File {
 /// are there; above that whoever maps it brings them in, because the router's thread must not spend the time.
 Result<File> make_file(std::uint64_t bytes, bool revocable);
 
+/// The file of a region that an earlier router made.
+Result<File> open_again(UniqueFd writing, std::uint64_t bytes);
+
 /// Nobody maps the file writable from here on, nor writes or punches it; who has it mapped writable goes on.
 /// False when its creator has sealed it in some way that forbids this.
 bool close_to_writers(const File& file, bool revocable);

@@ -110,6 +110,39 @@ class Producer {
         detail::expect(start % kLineBytes == 0, "start inside a line");
     }
 
+    // Goes on where another producer ended: `tail` is behind its last record, `head` what the consumer had
+    // given back. The data is as that producer left it; nothing in it is taken to be clear. False, and
+    // nothing changed, when the two can't be.
+    [[nodiscard]] bool go_on_at(std::uint64_t tail, std::uint64_t head) {
+        if (tail % kLineBytes != 0 || head % kLineBytes != 0 || head > tail ||
+            tail - head > capacity_ - kLineBytes) {
+            return false;
+        }
+        tail_ = tail;
+        seen_head_ = head;
+        cleared_to_ = tail + kLineBytes;
+        tidy_read_at_ = tail + capacity_ / 4;
+        clear_line(tail);  // I1
+        return true;
+    }
+
+    // The same ring in another place, where all of it has been copied to.
+    void move_to(RingControl& control, std::span<std::byte> data) {
+        detail::expect(data.size() == capacity_ && !reserved_, "moved to another ring");
+        control_ = &control;
+        data_ = data.data();
+    }
+
+    // The word that commit() will store last, and its position: by it others see the reserved record.
+    struct Shown {
+        std::uint64_t at;
+        std::uint64_t word;
+    };
+    [[nodiscard]] Shown will_show() const {
+        return record_at_ == tail_ ? Shown{tail_, message_word(record_at_, record_body_)}
+                                   : Shown{tail_, padding_word(tail_)};
+    }
+
     // Where to write the body of the next record, aligned to 8 bytes; nullptr if there is no room, or
     // corrupt(). A reservation stands until commit() or the next try_reserve(), which replaces it. body_bytes
     // <= max_body(); more is a bug of the caller, and aborts.
@@ -330,6 +363,33 @@ class Consumer {
 
     // Moves past the record that the last peek() found. Without one, does nothing.
     void advance() { head_ = next_; }
+
+    // The position behind the last record that is there.
+    [[nodiscard]] std::uint64_t end() const {
+        std::uint64_t at = head_;
+        while (at - released_ < capacity_) {
+            const Commit commit = unpack(Atomics::load(word(at), Atomics::kPoll));
+            if (commit.tag != tag_of(at)) {
+                break;
+            }
+            if (commit.kind == static_cast<std::uint16_t>(RecordKind::kMessage) &&
+                commit.length <= max_body_) {
+                at += record_bytes(commit.length);
+            } else if (commit.kind == static_cast<std::uint16_t>(RecordKind::kPadding)) {
+                at += capacity_ - (at & (capacity_ - 1));
+            } else {
+                break;
+            }
+        }
+        return at;
+    }
+
+    // The same ring in another place, where all of it has been copied to.
+    void move_to(RingControl& control, std::span<const std::byte> data) {
+        detail::expect(data.size() == capacity_, "moved to another ring");
+        control_ = &control;
+        data_ = data.data();
+    }
 
     // Gives back all lines in front of head(). Do it before waiting for more: the producer may be waiting for
     // room.

@@ -81,6 +81,9 @@ Result<void> Router::Impl::listen() {
             return opened;
         }
     }
+    if (auto opened = open_keeping(); !opened) {
+        return opened;
+    }
     if (!options_.qubit_ledger.empty()) {
         auto ledger = quantum::Ledger::open(options_.qubit_ledger);
         if (!ledger) {
@@ -222,7 +225,12 @@ void Router::Impl::close_link(Link& link, Error reason) {
         link.closing = true;
         drain(link);
     }
-    if (audit_ != nullptr && link.state == Link::State::kLive) {
+    if (link.state == Link::State::kAway) {
+        link.closing = true;
+        drain(link);
+    }
+    drop_kept_link(link);
+    if (audit_ != nullptr && (link.state == Link::State::kLive || link.state == Link::State::kAway)) {
         note_link(link, false, reason);
     }
     end_watching(link, true, true);
@@ -256,6 +264,10 @@ void Router::Impl::close_link(Link& link, Error reason) {
     }
     for (auto* list : {&active_, &held_, &stuck_notices_, &doomed_}) {
         std::erase(*list, &link);
+    }
+    if (keeping_ != nullptr) {
+        keeping_->arena.settle();
+        keeping_->forget_outdated();
     }
     links_[id].reset();
     bump(counters_.links_closed);

@@ -13,6 +13,7 @@
 #include "base/fd.hpp"
 #include "core/capability_table.hpp"
 #include "core/ids.hpp"
+#include "keep/arena.hpp"
 #include "link/link_memory.hpp"
 #include "ring/ring.hpp"
 
@@ -45,6 +46,7 @@ struct Link {
         kGreeting,  ///< connected, has not said hello
         kMapping,   ///< has the memory, which is not sealed yet
         kLive,
+        kAway,  ///< an earlier router's, and not back yet: recovering.cpp
     };
 
     State state = State::kGreeting;
@@ -58,7 +60,8 @@ struct Link {
     bool hosted = false;  ///< may observe, because the router's own process connected it for that
     User* user = nullptr;
     core::CapabilityId home = 0;
-    std::uint64_t region_bytes = 0;  ///< of regions that it pays for
+    std::array<std::uint8_t, keep::kTokenBytes> token{};  ///< by which it proves later that it is the same
+    std::uint64_t region_bytes = 0;                       ///< of regions that it pays for
     std::uint32_t region_descriptors = 0;
     std::vector<core::ObjectId> endpoints;
 
@@ -74,6 +77,15 @@ struct Link {
     std::optional<ring::Consumer<>> submissions;
     std::optional<ring::Producer<>> notices;
     std::array<std::optional<ring::Producer<>>, limit::kPriorities> delivery;
+
+    /// What it will have once it is back.
+    struct Coming {
+        link::LinkMemory memory;
+        UniqueFd file;
+        UniqueFd bell;
+        std::uint32_t serial = 0;
+    };
+    std::unique_ptr<Coming> coming;
 
     std::uint32_t reader_slots = 0;  ///< bit i: LinkShared::readers[i] is in use
 

@@ -162,6 +162,7 @@ void Router::Impl::forget_named(ObjectId object) {
         names_.erase(name->second);
         name_of_.erase(name);
     }
+    drop_kept_object(object);
     directory_.close(object);
 }
 

@@ -38,8 +38,12 @@ bool was_given_up(Link& link, std::uint64_t ticket) {
 class DeliveryRings {
   public:
     DeliveryRings(Router::Impl& router, const Link& sender, const Header& header,
-                  std::span<const std::byte> payload)
-        : router_(router), payload_(payload), qubit_(router.carried_qubit(sender, header)) {}
+                  std::span<const std::byte> payload, std::uint64_t ticket)
+        : router_(router),
+          sender_(sender),
+          payload_(payload),
+          ticket_(ticket),
+          qubit_(router.carried_qubit(sender, header)) {}
 
     [[nodiscard]] bool has_room(ObjectId destination, unsigned priority, std::uint32_t length) {
         // Asked after all other checks, so this is the place of the last: a qubit keeps only for so long.
@@ -53,23 +57,34 @@ class DeliveryRings {
             return room;
         }
         Link& link = owner(destination);
+        full_ = &link;
+        if (link.state == Link::State::kAway) [[unlikely]] {
+            return false;
+        }
         auto& ring = *link.delivery[priority];
         if (ring.has_room(limit::kHeaderBytes + length)) {
             return true;
         }
-        full_ = &link;
         return false;
     }
 
     void push(ObjectId destination, unsigned priority, const Header& header) {
         if (is_topic(destination)) {
+            if (router_.keeping_ != nullptr) {
+                keep_event(destination);
+            }
             router_.publish(destination, header, payload_);
+            if (router_.keeping_ != nullptr) {
+                router_.keeping_->arena.settle(sender_.id, ticket_);
+            }
             count(destination);
             return;
         }
         Link& link = owner(destination);
         if (qubit_ != nullptr) {
-            router_.hand_off(*qubit_, link);
+            router_.hand_off(
+                static_cast<ObjectId>(router_.table_.entry(core::slot_of(header.carried())).object()),
+                *qubit_, link);
         }
         auto& ring = *link.delivery[priority];
         const auto length = static_cast<std::uint32_t>(payload_.size());
@@ -77,7 +92,15 @@ class DeliveryRings {
         KEYWAY_CHECK(body != nullptr);
         ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&header), sizeof header);
         ring::copy_shared_to_shared(body + sizeof header, payload_.data(), payload_.size());
-        ring.commit();
+        if (router_.keeping_ != nullptr) {
+            keep_grant(header);
+            router_.arm(sender_, ticket_, link, priority, ring);
+            ring.commit();
+            KEYWAY_CRASH_POINT("keep.shown");
+            router_.keeping_->arena.settle(sender_.id, ticket_);
+        } else {
+            ring.commit();
+        }
         ++link.counters.received;
         count(destination);
         router_.touch_receiver(link, priority);
@@ -100,8 +123,30 @@ class DeliveryRings {
     [[nodiscard]] Link& owner(ObjectId destination) const {
         return *router_.link_of(router_.directory_.owner(destination));
     }
+    // The sender asks for the new id when it knows that the message was delivered.
+    void keep_grant(const Header& header) {
+        if (Type{header.type()} != Type::kCapability && Type{header.type()} != Type::kQuantum) {
+            return;
+        }
+        auto& arena = router_.keeping_->arena;
+        arena.put(arena.link(sender_.id).granted_ticket, ticket_);
+        arena.put(arena.link(sender_.id).granted, header.carried());
+    }
+    void keep_event(ObjectId destination) {
+        auto& arena = router_.keeping_->arena;
+        const auto& writer = *router_.topics_.find(destination)->second.writer;
+        arena.object(destination).sequence = writer.sequence();
+        arena.arm({.at = writer.tail_after(static_cast<std::uint32_t>(payload_.size())),
+                   .word = 0,
+                   .ticket = ticket_,
+                   .sender = sender_.id,
+                   .receiver = destination,
+                   .ring = keep::kTopicRing});
+    }
     Router::Impl& router_;
+    const Link& sender_;
     std::span<const std::byte> payload_;
+    std::uint64_t ticket_;
     router::Qubit* qubit_;
     Link* full_ = nullptr;
     ObjectId full_topic_ = 0;
@@ -228,7 +273,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         link::ControlMessage request;
         ring::copy_from_shared(reinterpret_cast<std::byte*>(&request), payload.data(), sizeof request);
         link.submissions->advance();
-        serve_record(link, request);
+        serve_record(link, request, ticket);
         served_request_ = true;
         return true;
     }
@@ -242,7 +287,7 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
         finish(link, header, Verdict::kTimedOut, ticket, payload);
         return true;
     }
-    DeliveryRings rings(*this, link, header, payload);
+    DeliveryRings rings(*this, link, header, payload, ticket);
     if (rings.carries_qubit()) {
         KEYWAY_CRASH_POINT("router.taken");
     }
@@ -270,7 +315,17 @@ bool Router::Impl::judge(Link& link, const ring::Record& record) {
             }
         } else {
             Link& full = *rings.full();
-            if (full.delivery[header.priority()]->corrupt()) {
+            if (full.state == Link::State::kAway) {
+                // For a while everybody is waited for.
+                if (waits || (now_ns_ < grace_until_ns_ && !link.closing)) {
+                    hold(link, header, ticket);
+                    link.held_for = full.id;
+                    if (!waits) {
+                        link.held_deadline = grace_until_ns_;
+                    }
+                    return false;
+                }
+            } else if (full.delivery[header.priority()]->corrupt()) {
                 doom(full, Status::kCorrupt);  // until it is closed it is merely full
             }
             if (waits) {
@@ -322,11 +377,33 @@ void Router::Impl::finish(Link& link, const Header& header, Verdict verdict, std
             break;
     }
     remember_refusal(link, header, verdict);
-    notify(link, {.kind = static_cast<std::uint8_t>(Notice::kRefused),
-                  .code = static_cast<std::uint8_t>(verdict),
-                  .reserved = 0,
-                  .value = 0,
-                  .ticket = ticket});
+    const link::NoticeBody refusal{.kind = static_cast<std::uint8_t>(Notice::kRefused),
+                                   .code = static_cast<std::uint8_t>(verdict),
+                                   .reserved = 0,
+                                   .value = 0,
+                                   .ticket = ticket};
+    if (keeping_ != nullptr) {
+        refuse_kept(link, ticket, refusal);
+    } else {
+        notify(link, refusal);
+    }
+}
+
+// The refusal and the end of the submission are one step.
+void Router::Impl::refuse_kept(Link& link, std::uint64_t ticket, const link::NoticeBody& notice) {
+    const bool told = link.state == Link::State::kLive && !link.closing && link.pending_notices.empty();
+    std::byte* body = told ? link.notices->try_reserve(sizeof notice) : nullptr;
+    if (body == nullptr) {
+        notify(link, notice);
+    } else {
+        ring::copy_to_shared(body, reinterpret_cast<const std::byte*>(&notice), sizeof notice);
+        arm(link, ticket, link, keep::kNoticeRing, *link.notices);
+        link.notices->commit();
+        KEYWAY_CRASH_POINT("keep.refused");
+        link.notices->tidy();
+        touch_sender(link);
+    }
+    keeping_->arena.settle(link.id, ticket);
 }
 
 void Router::Impl::hold(Link& link, const Header& header, std::uint64_t ticket) {
@@ -347,13 +424,17 @@ bool Router::Impl::retry_held(Link& link) {
         return true;
     }
     if (link.held_deadline != 0 && now_ns_ >= link.held_deadline) {
-        give_up_held(link, Verdict::kTimedOut);
+        const bool waits = (link.held_header.flags() & flag::kNoWait) == 0;
+        give_up_held(link, waits ? Verdict::kTimedOut : Verdict::kFull);
         return true;
     }
     if (link.held_topic != 0 && !topic_has_room(link.held_topic, link.held_length)) {
         return false;
     }
     const Link* full = link.held_topic == 0 ? link_of(link.held_for) : nullptr;
+    if (full != nullptr && full->state == Link::State::kAway) {
+        return false;
+    }
     if (full != nullptr && full->state == Link::State::kLive) {
         auto& ring = const_cast<Link*>(full)->delivery[link.held_priority];
         if (ring->consumed() == link.held_consumed && !ring->corrupt()) {

@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/crash_point.hpp"
 #include "router/router_impl.hpp"
 
@@ -61,10 +63,17 @@ void Router::Impl::charge_state(Qubit& qubit, router::User* user) {
 
 // What an earlier life of the router has left: the router holds it until its holder comes back for it.
 void Router::Impl::recover_qubits() {
+    for (const auto& [object, qubit] : qubits_) {
+        record(qubit);  // the ledger may be a step ahead, or behind
+    }
     for (std::uint32_t slot = 0; slot < quantum::Ledger::kSlots; ++slot) {
         const quantum::LedgerEntry& entry = ledger_.entries()[slot];
         if (entry.number == 0) {
             continue;
+        }
+        if (std::ranges::any_of(qubits_,
+                                [&](const auto& known) { return known.second.number == entry.number; })) {
+            continue;  // taken over with all else
         }
         const ObjectId object = directory_.open(core::Directory::What::kQubit, 0);
         KEYWAY_CHECK(object != 0);
@@ -220,11 +229,12 @@ Qubit* Router::Impl::carried_qubit(const Link& link, const Header& header) {
 }
 
 // The moment of a hand-off: from here on it is the receiver's.
-void Router::Impl::hand_off(Qubit& qubit, const Link& receiver) {
+void Router::Impl::hand_off(ObjectId object, Qubit& qubit, const Link& receiver) {
     KEYWAY_CRASH_POINT("router.moved");
     qubit.holder = receiver.id;
     charge_state(qubit, receiver.user);
     qubit.identity = quantum::identity_of(receiver.pid, receiver.uid);
+    keep_object(object);
     record(qubit);
     KEYWAY_CRASH_POINT("router.recorded");
 }
@@ -240,6 +250,7 @@ void Router::Impl::qubit_released(ObjectId object) {
         qubit.holder = 0;
         charge_state(qubit, nullptr);
         directory_.set_root(object, 0);
+        keep_object(object);
         return;
     }
     forget_qubit(found);
@@ -249,6 +260,7 @@ void Router::Impl::forget_qubit(QubitMap::iterator found) {
     Qubit& qubit = found->second;
     charge_state(qubit, nullptr);
     ledger_.write(qubit.ledger_slot, {});
+    drop_kept_object(found->first);
     directory_.close(found->first);
     qubits_.erase(found);
 }

@@ -260,6 +260,7 @@ void Router::Impl::region_left(ObjectId object, core::CapabilityId capability, b
         if (Link* payer = link_of(region.payer); payer != nullptr) {
             charge_region(*payer, region, false);
         }
+        drop_kept_object(object);
         directory_.close(object);
         regions_.erase(found);
         return;
@@ -290,6 +291,7 @@ void Router::Impl::rehome_regions(ProcessId payer) {
         charge_region(*link_of(payer), region, false);
         region.payer = table_.entry(directory_.root(object)).owner();
         charge_region(*link_of(region.payer), region, true);
+        keep_object(object);
     }
 }
 

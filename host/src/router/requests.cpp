@@ -42,6 +42,7 @@ bool gives_authority(Request what) {
         case Request::kList:
         case Request::kCancel:
         case Request::kInspect:
+        case Request::kPending:
         case Request::kRegionUnmap:
         case Request::kRegionCut:
         case Request::kUnsubscribe:
@@ -76,12 +77,21 @@ void Router::Impl::serve(Link& link) {
         } else if (static_cast<std::size_t>(size) != sizeof request || (packet.msg_flags & MSG_TRUNC) != 0 ||
                    request.magic != kMagic) {
             reply.fail(Status::kBadRequest);
+        } else if (static_cast<Request>(request.request) == Request::kHello && request.object != 0 &&
+                   link.state == Link::State::kGreeting) {
+            begin_return(link, request);
+            return;
         } else {
             answer(link, request, reply);
+            settle_request(link, 0);
         }
         if (!link::send_control(link.socket.get(), reply.message, reply.fds())) {
             // It asks and doesn't listen. Nothing of ours waits for it.
             close_link(link, Status::kBadRequest);
+            return;
+        }
+        if (link.state == Link::State::kAway) {
+            stay_away(link);
             return;
         }
         if (link.state == Link::State::kGreeting && reply.message.status != 0) {
@@ -95,8 +105,9 @@ void Router::Impl::serve(Link& link) {
 }
 
 // Answers a request that came as a record. Never closes the link: a pass over the links may be under way.
-void Router::Impl::serve_record(Link& link, const ControlMessage& request) {
+void Router::Impl::serve_record(Link& link, const ControlMessage& request, std::uint64_t ticket) {
     if (link.closing) {
+        settle_request(link, ticket);
         return;  // nobody is left to be answered
     }
     Answer reply(request);
@@ -105,6 +116,7 @@ void Router::Impl::serve_record(Link& link, const ControlMessage& request) {
     } else {
         answer(link, request, reply);
     }
+    settle_request(link, ticket);
     KEYWAY_CRASH_POINT("answer.done");
     if (!link::send_control(link.socket.get(), reply.message, reply.fds())) {
         doom(link, Status::kBadRequest);
@@ -114,6 +126,9 @@ void Router::Impl::serve_record(Link& link, const ControlMessage& request) {
 void Router::Impl::answer(Link& link, const ControlMessage& request, Answer& reply) {
     const auto what = static_cast<Request>(request.request);
     const bool greeting = what == Request::kHello || what == Request::kMapped;
+    if (!greeting && answer_again(link, what, request, reply)) {
+        return;
+    }
     Result<void> done = Status::kBadRequest;
     if (greeting || link.state == Link::State::kLive) {
         serving_ = request.request;
@@ -127,6 +142,9 @@ void Router::Impl::answer(Link& link, const ControlMessage& request, Answer& rep
     if (audit_ != nullptr && !greeting) {
         note_request(link, request, reply);
     }
+    if (keeping_ != nullptr && !greeting && link.state == Link::State::kLive) {
+        keep_request(link, what, request, reply);
+    }
 }
 
 Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessage& request, Answer& reply) {
@@ -134,7 +152,7 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
         case Request::kHello:
             return say_hello(link, request, reply);
         case Request::kMapped:
-            return seal(link);
+            return link.state == Link::State::kAway ? end_return(link, request) : seal(link);
         case Request::kRegister:
             return register_endpoint(link, request, reply);
         case Request::kLookup:
@@ -180,6 +198,8 @@ Result<void> Router::Impl::dispatch(Link& link, Request what, const ControlMessa
         case Request::kCancel:
             cancel(link, request);
             return {};
+        case Request::kPending:
+            return pending_call(link, request.badge);
         case Request::kList:
             return list(link, reply);
         case Request::kObserve:
@@ -250,6 +270,18 @@ Result<void> Router::Impl::say_hello(Link& link, const ControlMessage& request, 
         return Verdict::kTableFull;
     }
     directory_.set_root(link.id, core::slot_of(link.home));
+    if (keeping_ != nullptr) {
+        if (auto made = make_token(link); !made) {
+            return made;
+        }
+        std::string text;
+        for (const std::uint8_t byte : link.token) {
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            text += kDigits[byte >> 4];
+            text += kDigits[byte & 15];
+        }
+        reply.message.set_name(text);
+    }
     link.memory = std::move(*memory);
     reply.message.submission_bytes = geometry.submission_bytes;
     reply.message.delivery_bytes = geometry.delivery_bytes;
@@ -271,9 +303,10 @@ Result<void> Router::Impl::seal(Link& link) {
     if (auto sealed = link.memory.seal(link.memory_fd.get()); !sealed) {
         return sealed;
     }
-    link.memory_fd.reset();
     link.open_rings();
     link.state = Link::State::kLive;
+    keep_link(link);
+    link.memory_fd.reset();
     watching_.live.push_back(&link);
     // Edge-triggered, and never read: each write of the process is an edge, and nothing that it does to the
     // shared open file can make us block.

@@ -65,8 +65,16 @@ Router::Impl::Impl(RouterOptions options)
 
 Router::Impl::~Impl() {
     const SigpipeGuard guard;
+    if (hands_on()) {
+        close_audit();
+        return;  // who listens next takes the path over too
+    }
     drain_all();
     close_audit();
+    if (keeping_ != nullptr) {
+        keeping_->store->forget(router::kept::kState);
+        keeping_->store->end();
+    }
     if (!bound_path_.empty()) {
         ::unlink(bound_path_.c_str());
     }
@@ -122,6 +130,9 @@ void Router::Impl::run() {
             read_clock();
             last_work = now_ns_;
         }
+    }
+    if (hands_on()) {
+        return;
     }
     handle_events(0);
     log("draining");
@@ -252,6 +263,10 @@ void Router::Impl::handle_events(int timeout_ms) {
                 if ((events[i].events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) != 0) {
                     link = link_of(static_cast<core::ProcessId>(tag >> 32 & 0xFFFF));
                     if (link != nullptr && link->serial == static_cast<std::uint32_t>(tag)) {
+                        if (link->state == Link::State::kAway) {
+                            stay_away(*link);
+                            break;
+                        }
                         close_link(*link, Status::kPeerGone);
                     }
                 }
@@ -339,15 +354,18 @@ void Router::Impl::sleep() {
             continue;
         }
         Link* full = link_of(link->held_for);
+        if (link->held_deadline != 0) {
+            earliest = std::min(earliest, link->held_deadline);
+        }
+        if (full != nullptr && full->state == Link::State::kAway) {
+            continue;  // it comes back by its socket, or ends
+        }
         if (full == nullptr || full->state != Link::State::kLive) {
             return;
         }
         ring::Waiter<>(full->memory.shared().room).announce();
         if (full->delivery[link->held_priority]->consumed() != link->held_consumed) {
             return;
-        }
-        if (link->held_deadline != 0) {
-            earliest = std::min(earliest, link->held_deadline);
         }
     }
     for (Link* link : stuck_notices_) {
@@ -398,6 +416,11 @@ Result<void> Router::start() {
 }
 
 void Router::stop() noexcept {
+    impl_->stop();
+}
+
+void Router::hand_on() noexcept {
+    impl_->handing_on_.store(true, std::memory_order_release);
     impl_->stop();
 }
 

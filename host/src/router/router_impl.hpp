@@ -12,6 +12,8 @@
 //       qubits.cpp     linear resources and the ledger of their holders
 //       channels.cpp   lanes and streams: opening, taking, ending, counting
 //       topics.cpp     publish and subscribe: broadcast rings and who reads them
+//     keeping.cpp    what is kept for a successor, as it happens
+//     recovering.cpp what an earlier router has left, and who comes back
 //     auditing.cpp   what is written down of all this
 //     listing.cpp    what `list` answers
 //     watching.cpp   counters and messages for those who look on
@@ -37,6 +39,7 @@
 #include "region/pool.hpp"
 #include "router/answer.hpp"
 #include "router/channels.hpp"
+#include "router/keeping.hpp"
 #include "router/link.hpp"
 #include "router/qubit.hpp"
 #include "router/region.hpp"
@@ -76,6 +79,9 @@ struct KEYWAY_HIDDEN Router::Impl {
     void adopt(int socket, bool observes = false);  ///< any thread
     void set_policy(Policy policy);                 ///< any thread
 
+    [[nodiscard]] bool hands_on() const {
+        return keeping_ != nullptr && handing_on_.load(std::memory_order_acquire);
+    }
     void take_over_requests();  ///< what other threads have left for us
     void handle_events(int timeout_ms);
     /// True when requests and newcomers have had their share of this look at the descriptors.
@@ -104,6 +110,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     bool pass();
     std::uint32_t pump(router::Link& link, std::uint32_t most);
     bool judge(router::Link& link, const ring::Record& record);
+    void refuse_kept(router::Link& link, std::uint64_t ticket, const link::NoticeBody& notice);
     void finish(router::Link& link, const Header& header, Verdict verdict, std::uint64_t ticket,
                 std::span<const std::byte> payload, core::CapabilityId created = 0);
     void hold(router::Link& link, const Header& header, std::uint64_t ticket);
@@ -123,7 +130,7 @@ struct KEYWAY_HIDDEN Router::Impl {
 
     // --- requests.cpp ---
     void serve(router::Link& link);
-    void serve_record(router::Link& link, const link::ControlMessage& request);
+    void serve_record(router::Link& link, const link::ControlMessage& request, std::uint64_t ticket);
     void answer(router::Link& link, const link::ControlMessage& request, router::Answer& reply);
     Result<void> dispatch(router::Link& link, Request what, const link::ControlMessage& request,
                           router::Answer& reply);
@@ -209,7 +216,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     void record(const router::Qubit& qubit);
     static void charge_state(router::Qubit& qubit, router::User* user);
     [[nodiscard]] router::Qubit* carried_qubit(const router::Link& link, const Header& header);
-    void hand_off(router::Qubit& qubit, const router::Link& receiver);
+    void hand_off(core::ObjectId object, router::Qubit& qubit, const router::Link& receiver);
     void qubit_released(core::ObjectId object);
     void forget_qubit(QubitMap::iterator found);
     void sweep_qubits();
@@ -309,6 +316,42 @@ struct KEYWAY_HIDDEN Router::Impl {
     void trace(const router::Link& link, const Header& header, std::span<const std::byte> payload,
                Verdict verdict, core::CapabilityId created);
 
+    // --- keeping.cpp ---
+    Result<void> make_token(router::Link& link);
+    void keep_link(router::Link& link, std::uint32_t serial = 0);
+    void drop_kept_link(const router::Link& link);
+    void keep_object(core::ObjectId id, int file = -1);
+    void drop_kept_object(core::ObjectId id);
+    /// `reader` null: there is none any more.
+    void keep_reading(const router::Link& link, std::uint32_t slot, const router::Subscriber* reader,
+                      core::ObjectId topic);
+    void keep_request(const router::Link& link, Request what, const link::ControlMessage& request,
+                      const router::Answer& reply);
+    bool answer_again(router::Link& link, Request what, const link::ControlMessage& request,
+                      router::Answer& reply);
+    /// `ticket`: of the record that the request came in; 0: it came on the socket.
+    void settle_request(const router::Link& link, std::uint64_t ticket);
+    void arm(const router::Link& sender, std::uint64_t ticket, const router::Link& receiver,
+             std::uint32_t number, const ring::Producer<>& ring);
+
+    // --- recovering.cpp ---
+    Result<void> open_keeping();
+    [[nodiscard]] bool was_shown(const keep::Intent& intent) const;
+    void recover();
+    bool recover_link(core::ProcessId id);
+    [[nodiscard]] bool row_is_good(core::SlotId slot) const;
+    void recover_table();
+    void recover_objects();
+    bool recover_object(core::ObjectId id);
+    bool recover_topic(core::ObjectId id, const UniqueFd& left);
+    bool recover_region(core::ObjectId id, UniqueFd left);
+    void recover_qubit(core::ObjectId id, bool rooted, UniqueFd left);
+    void recover_readings(router::Link& link);
+    void begin_return(router::Link& fresh, const link::ControlMessage& request);
+    Result<void> end_return(router::Link& link, const link::ControlMessage& request);
+    static void stay_away(router::Link& link);
+    [[nodiscard]] Result<void> pending_call(const router::Link& link, std::uint32_t sequence) const;
+
     // --- listing.cpp ---
     [[nodiscard]] std::string listing(const router::Link& viewer) const;
 
@@ -366,6 +409,8 @@ struct KEYWAY_HIDDEN Router::Impl {
     UniqueFd spare_;  ///< given up for a moment when descriptors run out, to refuse politely
     std::string bound_path_;
 
+    std::unique_ptr<router::Keeping> keeping_;  ///< null: nothing is kept
+    std::uint64_t grace_until_ns_ = 0;          ///< who has yet to come back is waited for until then
     std::uint64_t origin_ns_ = 0;
     std::uint64_t now_ns_ = 0;
     std::uint64_t control_until_ns_ = 0;
@@ -374,6 +419,7 @@ struct KEYWAY_HIDDEN Router::Impl {
     Counters counters_;
 
     std::atomic<bool> stopping_{false};
+    std::atomic<bool> handing_on_{false};
     std::atomic<bool> errands_{false};
     std::atomic<bool> audit_changed_{false};
     std::mutex errands_mutex_;

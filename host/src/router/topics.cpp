@@ -175,6 +175,7 @@ Result<void> Router::Impl::subscribe(Link& link, const ControlMessage& request, 
         topic.next_expiry = std::min(topic.next_expiry, reader.expiry);
     }
     topic.subscribers.push_back(std::move(reader));
+    keep_reading(link, index, &topic.subscribers.back(), found->first);
     reply.message.object = found->first;
     reply.message.target = index;
     reply.message.submission_bytes = topic.ring_bytes;
@@ -234,6 +235,7 @@ Result<void> Router::Impl::unsubscribe(Link& link, const ControlMessage& request
         return Status::kNoSuchSubscription;
     }
     link.reader_slots &= ~(1U << request.target);
+    keep_reading(link, request.target, nullptr, 0);
     for (auto& [object, topic] : topics_) {
         for (Subscriber& reader : topic.subscribers) {
             if (reader.reads && reader.link == &link && reader.slot == request.target) {
@@ -273,6 +275,11 @@ Result<void> Router::Impl::move_topic(ObjectId id, Topic& topic) {
     topic.memory = std::move(*memory);
     topic.file = std::move(file);
     topic.stale = false;
+    if (keeping_ != nullptr) {
+        keep_object(id, topic.file.get());
+        keeping_->arena.settle();
+        keeping_->forget_outdated();
+    }
     std::erase_if(topic.subscribers, [](const Subscriber& reader) { return !reader.reads; });
     if (!std::exchange(topic.touched, true)) {
         touched_topics_.push_back(id);

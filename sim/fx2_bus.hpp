@@ -2,13 +2,16 @@
 // buffers. It can be unkind: see Unkind. What it sees of the other side that a data sheet forbids, it counts.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <vector>
 
-#include "bench.hpp"
+#include "sim/random.hpp"
 
-namespace keyway::rtl {
+namespace keyway::sim {
 
 using Bytes = std::vector<std::byte>;
 
@@ -37,6 +40,10 @@ class Fx2Bus {
 
     void push(std::span<const std::byte> bytes) { out_.insert(out_.end(), bytes.begin(), bytes.end()); }
     [[nodiscard]] bool quiet() const { return out_.empty(); }
+    /// Bytes that were pushed and not read yet.
+    [[nodiscard]] std::size_t waiting() const { return out_.size(); }
+    /// Packets for the host that are complete.
+    [[nodiscard]] std::size_t packets() const { return in_.size(); }
     std::optional<Bytes> pop() {
         if (in_.empty()) {
             return std::nullopt;
@@ -148,4 +155,4 @@ class Fx2Bus {
     unsigned address_ = 0, address_age_ = 0;
 };
 
-}  // namespace keyway::rtl
+}  // namespace keyway::sim
